@@ -1,0 +1,42 @@
+"""Tables that the archive room makes."""
+
+from __future__ import annotations
+
+from map_assets.vocabulary.table import SESSION, Table, instant, text, whole
+
+ARCHIVE_MANIFEST = Table(
+    "archive_manifest",
+    "one raw file of the session, hashed once with the file proven unchanged around the read",
+    ("session", "share", "path"),
+    (
+        SESSION,
+        text("share", "name of the share in the configuration"),
+        text("path", "under the share's root"),
+        text("role", "what the file is for"),
+        whole("size", "of the file", unit="B"),
+        whole("mtime_ns", "modification time on the share's clock", unit="ns"),
+        text("sha256", "of the file, lower-case hex"),
+        text("checks", "what else was compared: 'spikeglx fileSHA1 equal' or empty"),
+    ),
+)
+
+ARCHIVE_RECEIPT = Table(
+    "archive_receipt",
+    "one archived file, proven by reading it back",
+    ("session", "share", "path"),
+    (
+        SESSION,
+        text("share", "name of the share in the configuration"),
+        text("path", "under the share's root"),
+        text("archive_path", "under the archive's root"),
+        whole("size", "of the archived file", unit="B"),
+        text("sha256", "of the bytes read back, lower-case hex"),
+        text("backend", "archive backend"),
+        text("method", "how it was verified"),
+        instant("verified_at", "when it was read back"),
+        text("receipt_file", "write-once receipt, under the archive's root"),
+        text("receipt_sha256", "of the receipt file"),
+    ),
+)
+
+TABLES = (ARCHIVE_MANIFEST, ARCHIVE_RECEIPT)

@@ -1,0 +1,29 @@
+"""Every table on one page, collected from the rooms that make them."""
+
+from __future__ import annotations
+
+from map_assets.analyses.tables import TABLES as _ANALYSES
+from map_assets.archive.tables import TABLES as _ARCHIVE
+from map_assets.behavior.tables import TABLES as _BEHAVIOR
+from map_assets.ccf.tables import TABLES as _CCF
+from map_assets.ephys.tables import TABLES as _EPHYS
+from map_assets.figures.tables import TABLES as _FIGURES
+from map_assets.nwb.tables import TABLES as _NWB
+from map_assets.sessions.tables import TABLES as _SESSIONS
+from map_assets.tracking.tables import TABLES as _TRACKING
+from map_assets.vocabulary.table import Table
+
+TABLES: tuple[Table, ...] = (
+    *_SESSIONS,
+    *_BEHAVIOR,
+    *_TRACKING,
+    *_EPHYS,
+    *_CCF,
+    *_ANALYSES,
+    *_FIGURES,
+    *_NWB,
+    *_ARCHIVE,
+)
+"""In the order of the work: from what the rigs wrote to what is published and archived."""
+
+BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -1,0 +1,101 @@
+"""Tables that the CCF room makes. Axes as in `vocabulary.frame`: AP from anterior, DV from superior, ML from the left; um."""
+
+from __future__ import annotations
+
+from map_assets.vocabulary.table import SESSION, Table, flag, real, text, whole
+
+CCF_ONTOLOGY = Table(
+    "ccf_ontology",
+    "one region of the Allen mouse brain ontology",
+    ("region_id",),
+    (
+        whole("region_id", "Allen structure id"),
+        text("region", "acronym"),
+        text("name", "full name"),
+        whole("parent_id", "region that holds this one; null for the root", nullable=True),
+        whole("depth", "steps from the root"),
+        text("color", "hex triplet without #"),
+        text("beryl", "acronym in the Beryl grouping; null where it has none", nullable=True),
+        text("cosmos", "acronym in the Cosmos grouping; null where it has none", nullable=True),
+    ),
+)
+
+CCF_ANNOTATION = Table(
+    "ccf_annotation",
+    "one row: the annotation volume in use",
+    ("sha256",),
+    (
+        text("file", "path of the volume as configured"),
+        text("sha256", "of the file, lower-case hex"),
+        real("voxel_um", "edge of a voxel", "um"),
+        whole("n_ap", "voxels along AP"),
+        whole("n_dv", "voxels along DV"),
+        whole("n_ml", "voxels along ML"),
+        whole("n_labels", "different labels, 0 (outside) not counted"),
+        text("array_file", "memory-mappable copy, under the store's root"),
+    ),
+)
+
+ELECTRODE_POSITIONS = Table(
+    "electrode_positions",
+    "one place along a shank for which the histology gives a position in the brain",
+    ("session", "probe", "position_id"),
+    (
+        SESSION,
+        whole("probe", "insertion number, from 1"),
+        whole("position_id", "number within the probe, from 0"),
+        whole("shank", "from 0"),
+        real("x_um", "across the probe, in the histology file's own columns", "um", nullable=True),
+        real("y_um", "along the shank from the tip-most row", "um"),
+        real("ccf_ap_um", "position", "um"),
+        real("ccf_dv_um", "position", "um"),
+        real("ccf_ml_um", "position", "um"),
+        whole("region_id_written", "region id that the file itself claims; null if it claims none", nullable=True),
+        text("format", "module that read the file"),
+        text("file", "file under its share's root"),
+    ),
+)
+
+PROBE_TRACKS = Table(
+    "probe_tracks",
+    "one point of a traced probe track",
+    ("session", "probe", "shank", "point"),
+    (
+        SESSION,
+        whole("probe", "insertion number, from 1"),
+        whole("shank", "from 0"),
+        whole("point", "order as in the file, from 0"),
+        real("ccf_ap_um", "position", "um"),
+        real("ccf_dv_um", "position", "um"),
+        real("ccf_ml_um", "position", "um"),
+        text("file", "file under its share's root"),
+    ),
+)
+
+ELECTRODES = Table(
+    "electrodes",
+    "one recorded contact with its place in the brain",
+    ("session", "probe", "electrode"),
+    (
+        SESSION,
+        whole("probe", "insertion number, from 1"),
+        whole("electrode", "contact number on the whole probe, from 0"),
+        whole("shank", "from 0"),
+        real("x_um", "across the probe", "um"),
+        real("y_um", "along the shank from the tip-most row", "um"),
+        flag("is_used", "false for reference contacts"),
+        real("ccf_ap_um", "position; null where not traced", "um", nullable=True),
+        real("ccf_dv_um", "position; null where not traced", "um", nullable=True),
+        real("ccf_ml_um", "position; null where not traced", "um", nullable=True),
+        whole(
+            "region_id",
+            "region of the annotation volume's voxel; null where not traced or outside the labelled brain",
+            nullable=True,
+        ),
+        text("region", "its acronym; null where not traced or outside the labelled brain", nullable=True),
+        text("region_status", "labelled, outside (traced, but in no labelled voxel), or not traced"),
+        text("hemisphere", "left or right by the CCF midline; null where not traced", nullable=True),
+    ),
+)
+
+TABLES = (CCF_ONTOLOGY, CCF_ANNOTATION, ELECTRODE_POSITIONS, PROBE_TRACKS, ELECTRODES)

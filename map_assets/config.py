@@ -1,0 +1,252 @@
+"""The one configuration file, its defaults and its overrides. What a value does lives in the room that is handed it.
+
+``map_assets.toml`` is found by ``MAP_ASSETS_CONFIG``, else in the current folder, else there is the embedded default
+under ``data/``. Every value can be overridden by ``MAP_ASSETS__SECTION__KEY``. Relative paths are relative to the
+folder of the file that names them (without a file: the current folder).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from map_assets.vocabulary.errors import BadConfiguration
+
+ShareKind = Literal["behavior", "tracking", "ephys", "histology", "raw"]
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class ShareSettings(BaseModel):
+    """One network share (``[shares.NAME]``)."""
+
+    model_config = _STRICT
+    kind: ShareKind
+    path: Path
+    rig: str | None = None
+    settle_s: Annotated[float, Field(ge=0)] = 600.0
+    marker: str | None = None
+    """Text that the file ``.map_assets_share`` in the root must hold; None takes what is there at first sight."""
+
+
+class LabSettings(BaseModel):
+    """The laboratory (``[lab]``)."""
+
+    model_config = _STRICT
+    name: str | None = None
+    institution: str | None = None
+    time_zone: str | None = None
+    """IANA zone of the rigs' wall clocks; None takes this machine's and says so in `sessions`."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _exists(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"{value!r} is no IANA time zone; expected one as in America/New_York") from error
+        return value
+
+
+class StoreSettings(BaseModel):
+    """Tables, figures, exports (``[store]``)."""
+
+    model_config = _STRICT
+    root: Path = Path("data/store")
+
+
+class RegistrySettings(BaseModel):
+    """The lab's database (``[registry]``)."""
+
+    model_config = _STRICT
+    url: str = "sqlite:///data/registry.db"
+
+
+class ArchiveSettings(BaseModel):
+    """Where raw data go (``[archive]``)."""
+
+    model_config = _STRICT
+    backend: Literal["folder"] = "folder"
+    root: Path = Path("data/archive")
+
+
+class CcfSettings(BaseModel):
+    """The brain atlas (``[ccf]``)."""
+
+    model_config = _STRICT
+    annotation: Path | None = None
+    """The Allen CCF annotation volume, nrrd at 10, 20 or 25 um; None leaves regions out."""
+
+
+class OrchestrationSettings(BaseModel):
+    """The orchestrator (``[orchestration]``)."""
+
+    model_config = _STRICT
+    home: Path = Path("data/dagster")
+    scan_interval_s: Annotated[int, Field(ge=1)] = 30
+    webserver_host: str = "127.0.0.1"
+    webserver_port: Annotated[int, Field(ge=0, le=65535)] = 3000
+
+
+class Config(BaseSettings):
+    """All settings in force."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MAP_ASSETS__",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+    shares: dict[str, ShareSettings] = {}
+    lab: LabSettings = LabSettings()
+    store: StoreSettings = StoreSettings()
+    registry: RegistrySettings = RegistrySettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    ccf: CcfSettings = CcfSettings()
+    orchestration: OrchestrationSettings = OrchestrationSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return env_settings, init_settings
+
+
+def config_file() -> Path | None:
+    """Find the configuration file: ``MAP_ASSETS_CONFIG``, else ``map_assets.toml`` here, else ``data/map_assets.toml``, else none.
+
+    Raises
+    ------
+    BadConfiguration
+        If the variable names a file that is not there.
+    """
+    named = os.environ.get("MAP_ASSETS_CONFIG")
+    if named:
+        path = Path(named).expanduser().absolute()
+        if not path.is_file():
+            raise BadConfiguration(f"MAP_ASSETS_CONFIG names {path}, and there is no such file; correct or unset it.")
+        return path
+    for candidate in (Path("map_assets.toml"), Path("data/map_assets.toml")):
+        if candidate.is_file():
+            return candidate.absolute()
+    return None
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the configuration.
+
+    Parameters
+    ----------
+    path : pathlib.Path, optional
+        The file; without it `config_file` looks for one.
+
+    Raises
+    ------
+    BadConfiguration
+        If the file cannot be read, or a value is not what its key expects.
+    """
+    path = config_file() if path is None else path.absolute()
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadConfiguration(f"{path} cannot be read as TOML: {error}") from error
+    try:
+        config = Config(**values)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
+        raise BadConfiguration(f"{path or 'the environment'}: {said}") from error
+    # the embedded default under data/ speaks, like the code's own defaults, from the folder above it
+    return _absolute(config, base_folder(path))
+
+
+def base_folder(path: Path | None) -> Path:
+    """Folder that relative paths start from."""
+    if path is None:
+        return Path.cwd()
+    return path.parent.parent if path.parent.name == "data" and not os.environ.get("MAP_ASSETS_CONFIG") else path.parent
+
+
+def _absolute(config: Config, base: Path) -> Config:
+    def under(value: Path) -> Path:
+        return Path(os.path.normpath(base / value.expanduser()))
+
+    url = config.registry.url
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        url = f"sqlite:///{under(Path(url.removeprefix('sqlite:///')))}"
+    annotation = config.ccf.annotation
+    return config.model_copy(
+        update={
+            "shares": {
+                name: share.model_copy(update={"path": under(share.path)}) for name, share in config.shares.items()
+            },
+            "store": config.store.model_copy(update={"root": under(config.store.root)}),
+            "registry": config.registry.model_copy(update={"url": url}),
+            "archive": config.archive.model_copy(update={"root": under(config.archive.root)}),
+            "ccf": config.ccf.model_copy(update={"annotation": None if annotation is None else under(annotation)}),
+            "orchestration": config.orchestration.model_copy(update={"home": under(config.orchestration.home)}),
+        }
+    )
+
+
+def explain_config(path: Path | None = None) -> list[tuple[str, str, str]]:
+    """List every value in force: dotted key, value with secrets masked, and where it came from."""
+    path = config_file() if path is None else path.absolute()
+    config = load_config(path)
+    written = {} if path is None else tomllib.loads(path.read_text("utf-8"))
+    environment = EnvSettingsSource(Config)()
+    rows: list[tuple[str, str, str]] = []
+
+    def walk(prefix: str, model: BaseModel) -> None:
+        for name in type(model).model_fields:
+            value, dotted = getattr(model, name), f"{prefix}{name}"
+            if isinstance(value, BaseModel):
+                walk(f"{dotted}.", value)
+            elif isinstance(value, dict):
+                for key, item in value.items():
+                    walk(f"{dotted}.{key}.", item)
+            else:
+                rows.append((dotted, _masked(str(value)), _source(dotted, written, environment, path)))
+
+    walk("", config)
+    return rows
+
+
+def _source(dotted: str, written: dict[str, Any], environment: dict[str, Any], path: Path | None) -> str:
+    parts = dotted.split(".")
+    if _holds(environment, parts):
+        return "MAP_ASSETS__" + "__".join(parts).upper()
+    return str(path) if _holds(written, parts) else "default"
+
+
+def _holds(tree: Any, parts: list[str]) -> bool:
+    for part in parts:
+        if not isinstance(tree, dict) or part not in tree:
+            return False
+        tree = tree[part]
+    return True
+
+
+def _masked(value: str) -> str:
+    """Hide the password of a URL."""
+    if "://" not in value:
+        return value
+    parts = urlsplit(value)
+    if parts.password is None:
+        return value
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
