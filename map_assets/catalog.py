@@ -27,3 +27,29 @@ TABLES: tuple[Table, ...] = (
 """In the order of the work: from what the rigs wrote to what is published and archived."""
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+
+def markdown() -> str:
+    """Print every table's declaration as one page of Markdown (``docs/tables.md``)."""
+    lines = [
+        "# Tables",
+        "",
+        "One Parquet file per table and session, under `tables/{table}/{session}.parquet` of the store. Written by `make docs`",
+        "from the declarations in the code; times are on the session clock (seconds, zero = start of trial 1) unless the name",
+        "says otherwise. A column marked *null* may be unknown or not applicable.",
+        "",
+    ]
+    for table in TABLES:
+        lines += [
+            f"## {table.name}",
+            "",
+            f"{table.meaning[0].upper()}{table.meaning[1:]}. Key: {', '.join(table.key)}.",
+            "",
+        ]
+        lines += ["| column | type | unit | null | meaning |", "|---|---|---|---|---|"]
+        lines += [
+            f"| `{column.name}` | {column.type} | {column.unit} | {'null' if column.nullable else ''} | {column.meaning} |"
+            for column in table.columns
+        ]
+        lines += ["", "More columns may come with what the sorter's metrics bring.", ""] if table.is_open else [""]
+    return "\n".join(lines)

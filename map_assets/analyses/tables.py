@@ -16,10 +16,19 @@ UNIT_STATS = Table(
         whole("unit_id", "the sorter's own cluster id"),
         whole("n_trials", "trials observed"),
         whole("n_spikes_in_trials", "spikes in those trials, each from its start to the next trial's"),
-        real("observed_s", "time observed: the same intervals, summed", "s"),
+        real("observed_s", "time observed: the same intervals, as far as the probe recorded them, summed", "s"),
         real("rate_hz", "spikes in trials over time observed; null if nothing was observed", "Hz", nullable=True),
-        whole("n_isi_violations", "intervals under the limit between neighbouring spikes of the whole train"),
-        real("isi_violation_share", "of all intervals; null with fewer than two spikes", nullable=True),
+        whole(
+            "n_isi_violations",
+            "intervals under the limit between neighbouring spikes of the whole train, on the probe's nominal clock; "
+            "null where the probe's rate is unknown",
+            nullable=True,
+        ),
+        real(
+            "isi_violation_share",
+            "of all intervals; null with fewer than two spikes or where the probe's rate is unknown",
+            nullable=True,
+        ),
         real("isi_limit_s", "the limit", "s"),
     ),
 )

@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""The archive room: which raw files a session has, their copies in the archive, and receipts that prove them."""

@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Behaviour: what the rig's file says of trials, events, licks and photostimulation. Sessions and video live in their own rooms."""

@@ -45,8 +45,13 @@ ELECTRODE_POSITIONS = Table(
         whole("probe", "insertion number, from 1"),
         whole("position_id", "number within the probe, from 0"),
         whole("shank", "from 0"),
-        real("x_um", "across the probe, in the histology file's own columns", "um", nullable=True),
-        real("y_um", "along the shank from the tip-most row", "um"),
+        whole(
+            "contact",
+            "contact number on its shank, from 0 at the tip; null where the file gives x and y instead",
+            nullable=True,
+        ),
+        real("x_um", "across the probe, in the histology file's own columns; null with a contact", "um", nullable=True),
+        real("y_um", "along the shank, in the histology file's own rows; null with a contact", "um", nullable=True),
         real("ccf_ap_um", "position", "um"),
         real("ccf_dv_um", "position", "um"),
         real("ccf_ml_um", "position", "um"),
@@ -89,11 +94,21 @@ ELECTRODES = Table(
         real("ccf_ml_um", "position; null where not traced", "um", nullable=True),
         whole(
             "region_id",
-            "region of the annotation volume's voxel; null where not traced or outside the labelled brain",
+            "region of the annotation volume's voxel; null where region_status is not labelled",
             nullable=True,
         ),
-        text("region", "its acronym; null where not traced or outside the labelled brain", nullable=True),
-        text("region_status", "labelled, outside (traced, but in no labelled voxel), or not traced"),
+        text("region", "its acronym; null where region_status is not labelled", nullable=True),
+        text(
+            "region_status",
+            "labelled, outside (traced, but in no labelled voxel), no volume (traced, but no annotation volume was "
+            "there to look it up in), or not traced",
+        ),
+        text(
+            "position_source",
+            "traced (the histology names this contact), interpolated (between traced ones of its shank); "
+            "null where not traced",
+            nullable=True,
+        ),
         text("hemisphere", "left or right by the CCF midline; null where not traced", nullable=True),
     ),
 )

@@ -31,6 +31,8 @@ RECORDINGS = Table(
             nullable=True,
         ),
         text("recorded_local", "creation time in the meta, ISO 8601 without zone", nullable=True),
+        whole("bin_size", "size that the meta claims for the .bin file", unit="B", nullable=True),
+        text("bin_sha1", "SHA1 that the meta claims for the .bin file", nullable=True),
         text("folder", "probe's folder under its share's root"),
         text("meta_file", "meta file under its share's root"),
     ),
@@ -171,7 +173,12 @@ UNITS = Table(
         PROBE,
         UNIT_ID,
         text("quality", "the sorter's or curator's label as found"),
-        text("quality_source", "file that the label comes from"),
+        text("quality_source", "file that the label comes from; none where no file has a label"),
+        text(
+            "sorter_label",
+            "the sorter's own label, also where quality is a curator's; null if it gave none",
+            nullable=True,
+        ),
         whole(
             "electrode",
             "contact with the largest waveform, as in probe_sites; null if the channel is on no known contact",
@@ -183,7 +190,12 @@ UNITS = Table(
         real("amplitude_uv", "peak to peak", "uV", nullable=True),
         real("snr", "signal to noise; null where the sorter's files do not tell", nullable=True),
         whole("n_spikes", "spikes of the unit"),
-        real("firing_rate_hz", "as metrics.csv has it, else spikes over the span of all spikes of the probe", "Hz"),
+        real(
+            "firing_rate_hz",
+            "as metrics.csv has it, else spikes over the span of all spikes of the probe; null where that is nothing",
+            "Hz",
+            nullable=True,
+        ),
         *(real(name, meaning, unit, nullable=True) for name, meaning, unit in _METRICS),
         many(
             "waveform_uv",

@@ -28,10 +28,10 @@ def fsync_file(path: Path) -> None:
 def replacing(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; when the block ends well it becomes `target`, durably; else it is removed.
 
-    The temporary name begins with a dot and ends with ``.part`` plus the target's suffix, so that no reader's glob sees it.
+    The temporary name begins with a dot and ends with ``.part``, so that no reader's glob for the target's suffix sees it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.stem}.{secrets.token_hex(6)}.part{target.suffix}")
+    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
         yield part
         fsync_file(part)

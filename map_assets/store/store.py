@@ -90,7 +90,7 @@ class Store:
     def sessions(self, table: str = "sessions") -> list[str]:
         """Keys of all sessions that have the table, in order."""
         folder = self.root / "tables" / _safe(table)
-        return sorted(path.stem for path in folder.glob("*.parquet") if not path.name.startswith("."))
+        return sorted(path.stem for path in folder.glob("*.parquet"))
 
     def tables(self) -> list[str]:
         """Names of the tables of which anything stands."""
@@ -155,18 +155,16 @@ class Store:
         return self._put(self.file_path(kind, session, suffix), kind, session, suffix, write)
 
     # -- versions ------------------------------------------------------------------------------------------------------
-    def version(self, kind: str, session: str) -> str | None:
+    def version(self, kind: str, session: str, suffix: str = ".parquet") -> str | None:
         """The first 16 hex digits of the sha256 of what stands, or None; read from the history, not from the bytes."""
-        versions = self.history(kind, session)
+        versions = self.history(kind, session, suffix)
         return versions[-1][1] if versions else None
 
-    def history(self, kind: str, session: str) -> list[tuple[datetime, str, Path]]:
+    def history(self, kind: str, session: str, suffix: str = ".parquet") -> list[tuple[datetime, str, Path]]:
         """Every version of a session's table or file: when it was written, hash, path; oldest first."""
         folder = self.root / "history" / _safe(kind) / _safe(session)
         found = []
-        for path in sorted(folder.glob("*-*")) if folder.is_dir() else []:
-            if path.name.startswith("."):
-                continue
+        for path in sorted(folder.glob(f"*-*{suffix}")) if folder.is_dir() else []:
             instant, _, rest = path.name.partition("-")
             found.append((datetime.strptime(instant, _INSTANT).replace(tzinfo=UTC), rest[:16], path))
         return found
@@ -182,7 +180,7 @@ class Store:
             with part.open("rb") as stream:
                 sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             n_bytes = part.stat().st_size
-            is_new = self.version(kind, session) != sha256[:16] or not target.is_file()
+            is_new = self.version(kind, session, suffix) != sha256[:16] or not target.is_file()
             if is_new:
                 folder.mkdir(parents=True, exist_ok=True)
                 _link(part, folder / f"{datetime.now(UTC).strftime(_INSTANT)}-{sha256[:16]}{suffix}")

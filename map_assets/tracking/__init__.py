@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Tracking: body parts in the videos, frame by frame. Trials come from `behavior`; videos themselves are archived, not read."""

@@ -131,6 +131,9 @@ class Table:
         try:
             if isinstance(values, pa.Array | pa.ChunkedArray):
                 return values.cast(column.type)
+            if pa.types.is_integer(column.type):
+                # asked for whole numbers at once, Arrow would cut 2.5 to 2; the cast refuses to
+                return _numbers(values).cast(column.type)
             return pa.array(values, column.type, from_pandas=pa.types.is_floating(column.type) or None)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
             raise TableDoesNotFit(f"{self.name}.{column.name}: {error}; expected {column.type}") from error
@@ -168,6 +171,14 @@ class Table:
             repeated = groups.filter(pc.greater(groups["count_all"], 1)).slice(0, 1).to_pylist()[0]
             repeated.pop("count_all")
             raise TableDoesNotFit(f"{self.name}: the key {repeated} stands more than once")
+
+
+def _numbers(values: Any) -> pa.Array:
+    found = pa.array(values, from_pandas=True)
+    kind = found.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+        raise TypeError(f"values are {kind}")
+    return found
 
 
 @dataclass(frozen=True)

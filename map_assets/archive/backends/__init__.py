@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Where the archive keeps its bytes: one module a backend, all behind `protocol.ArchiveBackend`."""

@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Histology formats, one module each. Which of them reads a file is decided in `ccf.histology`."""

@@ -1,0 +1,94 @@
+"""Claims about behaviour tables, as functions of tables. When they are run, and what a failure stops, lives with the wing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from map_assets.vocabulary.table import Verdict
+
+_TICK_S = 1e-4
+"""Bpod's clock counts 0.1 ms."""
+
+_AFTER_LAST_STOP_S = 1.0
+"""How long the last trial's TrialEnd state, which has no trial after it, may last."""
+
+
+def trials_are_in_order(trials: pa.Table) -> Verdict:
+    """Numbers and starts rise, and each trial stops after its start and before the next one's."""
+    number, start_s, stop_s = (_floats(trials, name) for name in ("trial", "start_s", "stop_s"))
+    figures = {
+        "n_trials": trials.num_rows,
+        "n_numbers_not_rising": _count(np.diff(number) <= 0),
+        "n_starts_not_rising": _count(np.diff(start_s) <= 0),
+        "n_stops_before_start": _count(stop_s <= start_s),
+        "n_overlaps": _count(stop_s[:-1] > start_s[1:] + _TICK_S),
+    }
+    n_bad = sum(value for name, value in figures.items() if name != "n_trials")
+    if n_bad == 0:
+        return Verdict(True, f"All {trials.num_rows} trials are in order and none overlaps the next.", figures)
+    return Verdict(False, f"{n_bad} breaks of order among {trials.num_rows} trials.", figures)
+
+
+def events_lie_in_their_trials(trials: pa.Table, trial_events: pa.Table) -> Verdict:
+    """Each event begins and ends between its trial's start and the next trial's."""
+    start_s = _floats(trial_events, "start_s")
+    stop_s = start_s + _floats(trial_events, "duration_s")
+    return _lie_in_their_trials(trials, trial_events, start_s, stop_s, "events")
+
+
+def licks_lie_in_their_trials(trials: pa.Table, licks: pa.Table) -> Verdict:
+    """Each lick is between its trial's start and the next trial's."""
+    time_s = _floats(licks, "time_s")
+    return _lie_in_their_trials(trials, licks, time_s, time_s, "licks")
+
+
+def every_trial_is_accounted_for(behavior_file: pa.Table, trials: pa.Table, skipped_trials: pa.Table) -> Verdict:
+    """Each trial of the file is kept or skipped, and none is both."""
+    n_in_file = int(pc.sum(behavior_file["n_trials"]).as_py() or 0)
+    kept, skipped = (set(table["trial"].to_pylist()) for table in (trials, skipped_trials))
+    figures = {
+        "n_in_file": n_in_file,
+        "n_kept": len(kept),
+        "n_skipped": len(skipped),
+        "n_in_both": len(kept & skipped),
+    }
+    told = f"{len(kept)} trials kept and {len(skipped)} skipped of {n_in_file} in the file"
+    if not kept & skipped and kept | skipped == set(range(1, n_in_file + 1)):
+        return Verdict(True, f"{told}.", figures)
+    return Verdict(False, f"{told}, {len(kept & skipped)} of them both; they do not add up.", figures)
+
+
+def _lie_in_their_trials(
+    trials: pa.Table, rows: pa.Table, first_s: NDArray[np.float64], last_s: NDArray[np.float64], what: str
+) -> Verdict:
+    number, start_s = _floats(trials, "trial"), _floats(trials, "start_s")
+    ends = _floats(trials, "stop_s")[-1:] + _AFTER_LAST_STOP_S
+    until_s = np.r_[start_s[1:], ends]
+    of_row = _floats(rows, "trial")
+    order = np.argsort(number, kind="stable")
+    place = np.searchsorted(number, of_row, sorter=order)
+    is_known = np.isin(of_row, number)
+    index = order[place[is_known]]
+    is_early = first_s[is_known] < start_s[index] - _TICK_S
+    is_late = last_s[is_known] > until_s[index] + _TICK_S
+    figures = {
+        f"n_{what}": rows.num_rows,
+        "n_before_trial": _count(is_early),
+        "n_after_trial": _count(is_late),
+        "n_without_trial": _count(~is_known),
+    }
+    n_bad = _count(is_early | is_late) + _count(~is_known)
+    if n_bad == 0:
+        return Verdict(True, f"All {rows.num_rows} {what} lie in their trials.", figures)
+    return Verdict(False, f"{n_bad} of {rows.num_rows} {what} lie outside their trials.", figures)
+
+
+def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
+    return np.asarray(table[name].to_numpy(), np.float64)
+
+
+def _count(flags: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(flags))

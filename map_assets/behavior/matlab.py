@@ -1,0 +1,206 @@
+"""Opening a MATLAB file and asking its structs for fields, whatever shape they were squeezed to. Bytes are decoded in `mat5`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from map_assets.behavior.mat5 import TODO, Mat5, Matrix, read_variables
+from map_assets.vocabulary.errors import UnreadableFile
+from map_assets.vocabulary.files import unchanged
+
+
+class Struct:
+    """One MATLAB struct and where it stands in the file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, for what is said of it.
+    where : str
+        The struct's place, as in ``SessionData.Info``.
+    file : Mat5 or None
+        The bytes that hold the fields; None for a struct without any.
+    fields : dict of str to int
+        Where each field's matrix begins.
+    """
+
+    __slots__ = ("_fields", "_file", "path", "where")
+
+    def __init__(self, path: Path, where: str, file: Mat5 | None, fields: Mapping[str, int]) -> None:
+        self.path = path
+        self.where = where
+        self._file = file
+        self._fields = fields
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the fields, in the file's order."""
+        return list(self._fields)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._fields
+
+    def matrix(self, name: str) -> Matrix:
+        """Return a field, not yet decoded; cells of one are opened.
+
+        Raises
+        ------
+        UnreadableFile
+            If the field is absent.
+        """
+        return unwrapped(self._matrix(name))
+
+    def _matrix(self, name: str) -> Matrix:
+        if self._file is None or name not in self._fields:
+            raise UnreadableFile(self.path, f"{self.where}.{name} is missing", expected="that field", todo=TODO)
+        return self._file.matrix(self._fields[name], len(self._file.data))[1]
+
+    def struct(self, name: str) -> Struct:
+        """Return a field that is one struct; an absent or empty one has no fields.
+
+        Raises
+        ------
+        UnreadableFile
+            If it is something else, or several structs.
+        """
+        found = self.structs(name) if name in self else []
+        if len(found) > 1:
+            raise self._odd(name, f"holds {len(found)} structs", "one struct")
+        return found[0] if found else Struct(self.path, f"{self.where}.{name}", None, {})
+
+    def structs(self, name: str) -> list[Struct]:
+        """Return a field that is a struct array or a cell of structs, in order; an empty cell is a struct without fields.
+
+        Raises
+        ------
+        UnreadableFile
+            If the field is absent or an element is no struct.
+        """
+        found: list[Struct] = []
+        matrix = self.matrix(name)
+        for part in [matrix] if matrix.kind != "cell" else map(unwrapped, matrix.cells()):
+            if part.kind == "struct":
+                inside = part.structs()
+            elif part.size == 0 and part is not matrix:
+                inside = [{}]
+            elif part.size == 0:
+                inside = []
+            else:
+                raise self._odd(name, f"holds {part.kind}", "structs")
+            found += [Struct(self.path, f"{self.where}.{name}", part.file, fields) for fields in inside]
+        return found
+
+    def cells(self, name: str) -> list[Matrix]:
+        """Return the elements of a cell; anything else is a single element, a cell of one squeezed away.
+
+        Raises
+        ------
+        UnreadableFile
+            If the field is absent.
+        """
+        matrix = self._matrix(name)
+        if matrix.kind == "cell":
+            return [unwrapped(cell) for cell in matrix.cells()]
+        return [matrix] if matrix.size else []
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return a numeric field as doubles, shape (n,), row after row; unsigned integers lose their wrap-around.
+
+        Raises
+        ------
+        UnreadableFile
+            If the field is absent or not numeric.
+        """
+        return self.as_numbers(self.matrix(name), name)
+
+    def as_numbers(self, matrix: Matrix, name: str) -> NDArray[np.float64]:
+        """Decode a matrix that belongs to the field `name`, as `numbers` does."""
+        if matrix.kind != "numbers":
+            if matrix.size == 0 and matrix.kind != "other":
+                return np.empty(0)
+            raise self._odd(name, f"holds {matrix.kind}", "numbers")
+        return matrix.numbers().ravel()
+
+    def number(self, name: str) -> float | None:
+        """Return a numeric field's single value; None where it is absent, empty or not a number.
+
+        Raises
+        ------
+        UnreadableFile
+            If it holds several values.
+        """
+        if name not in self:
+            return None
+        values = self.numbers(name)
+        if values.size > 1:
+            raise self._odd(name, f"holds {values.size} numbers", "one")
+        return float(values[0]) if values.size and np.isfinite(values[0]) else None
+
+    def text(self, name: str) -> str | None:
+        """Return a text field; None where it is absent, empty or not text."""
+        matrix = self.matrix(name) if name in self else None
+        return matrix.text() or None if matrix is not None and matrix.kind == "text" else None
+
+    def _odd(self, name: str, found: str, expected: str) -> UnreadableFile:
+        return UnreadableFile(self.path, f"{self.where}.{name} {found}", expected=expected, todo=TODO)
+
+
+def unwrapped(matrix: Matrix) -> Matrix:
+    """Open cells of one element."""
+    while matrix.kind == "cell" and matrix.size == 1:
+        matrix = matrix.cells()[0]
+    return matrix
+
+
+@dataclass(frozen=True)
+class MatlabFile:
+    """A MATLAB file in memory.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    size : int
+        Bytes that were read.
+    sha256 : str
+        Of these bytes, lower-case hex.
+    variables : dict of str to Matrix
+        The file's variables, by name.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    variables: Mapping[str, Matrix]
+
+    def struct(self, name: str) -> Struct:
+        """Return the variable that is one struct; if it is absent or something else, a struct without fields."""
+        matrix = self.variables.get(name)
+        if matrix is None or matrix.kind != "struct" or matrix.size != 1:
+            return Struct(self.path, name, None, {})
+        return Struct(self.path, name, matrix.file, matrix.structs()[0])
+
+
+def open_matlab(path: Path) -> MatlabFile:
+    """Read a MATLAB 5 to 7 file, once.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is empty, truncated, damaged, MATLAB 7.3 (HDF5) or no MATLAB file.
+    ChangedWhileRead
+        If it was written to meanwhile.
+    """
+    with unchanged(path):
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UnreadableFile(
+                path, f"cannot be read ({error.strerror})", expected="a readable file", todo=TODO
+            ) from error
+    return MatlabFile(path, len(data), hashlib.sha256(data).hexdigest(), read_variables(path, data))

@@ -1,0 +1,160 @@
+"""A task's protocol file: what its rigs do that their behaviour files do not say. The files lie in `protocols`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the light of one stimulation code goes; um from Bregma and the surface, degrees."""
+
+    name: str
+    hemisphere: str
+    ap_um: float
+    ml_um: float
+    dv_um: float
+    theta_deg: float
+    phi_deg: float
+
+
+@dataclass(frozen=True)
+class Period:
+    """When in the trial the light comes on, and in which sessions.
+
+    Parameters
+    ----------
+    name : str
+    animal, file : str
+        Regular expressions for the animal's and the behaviour file's name, matched from the start.
+    protocol_types : range
+        Training protocols with stimulation.
+    is_from_end : bool
+        Whether onset counts from the end of the trial's last delay, or from its start.
+    shift_s : float
+        Onset after that, s.
+    """
+
+    name: str
+    animal: str
+    file: str
+    protocol_types: range
+    is_from_end: bool
+    shift_s: float
+
+    def fits(self, animal: str, file: str) -> bool:
+        """Whether sessions of this animal with this behaviour file have this period."""
+        return bool(re.match(self.animal, animal) and re.match(self.file, file))
+
+
+@dataclass(frozen=True)
+class Photostim:
+    """How a rig stimulates."""
+
+    device: str
+    wavelength_nm: float
+    power_mw: float
+    duration_s: float
+    autolearn: int
+    delay_s: float
+    delay_decimals: int
+    skull_reference: str
+    brain_area: str
+    periods: tuple[Period, ...]
+    sites: Mapping[int, Site]
+
+    def period(self, animal: str, file: str) -> Period | None:
+        """Return the first period that fits the session."""
+        return next((period for period in self.periods if period.fits(animal, file)), None)
+
+    def onset_s(
+        self,
+        period: Period | None,
+        code: float,
+        protocol_type: float,
+        autolearn: float | None,
+        delays_s: NDArray[np.float64],
+    ) -> float | None:
+        """Tell from a trial itself whether it was stimulated, and when.
+
+        Parameters
+        ----------
+        period : Period or None
+            The session's; without one nothing is stimulated.
+        code : float
+            ``StimTrials``; zero is none.
+        protocol_type, autolearn : float
+            The trial's GUI settings.
+        delays_s : numpy.ndarray of float, shape (n, 2)
+            Entry and exit of the trial's delays.
+
+        Returns
+        -------
+        float or None
+            Onset of the light, on the clock of `delays_s`, s; None without stimulation.
+        """
+        if period is None or code == 0 or autolearn != self.autolearn or not len(delays_s):
+            return None
+        start_s, stop_s = (float(value) for value in delays_s[-1])
+        is_whole = round(stop_s - start_s, self.delay_decimals) == round(self.delay_s, self.delay_decimals)
+        if not is_whole or protocol_type not in period.protocol_types:
+            return None
+        return (stop_s if period.is_from_end else start_s) + period.shift_s
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol file, read.
+
+    Parameters
+    ----------
+    source : str
+        Name and version of the file, for rows that rest on it.
+    """
+
+    source: str
+    task: str
+    task_protocol: int
+    first_protocol_type: int
+    first_with_early_licks: int
+    protocol_types: Mapping[int, str]
+    autolearn: Mapping[int, str]
+    photostim: Photostim
+
+
+@cache
+def read_protocol(name: str) -> Protocol:
+    """Read a protocol file of this package, by its name without suffix."""
+    file = f"{name}.toml"
+    found = tomllib.loads(files("map_assets.behavior.protocols").joinpath(file).read_text("utf-8"))
+    light = found["photostim"]
+    periods = tuple(
+        Period(
+            name=period["name"],
+            animal=period["animal"],
+            file=period["file"],
+            protocol_types=range(period["protocol_type_min"], period.get("protocol_type_max", 2**31) + 1),
+            is_from_end={"delay_start": False, "delay_end": True}[period["from"]],
+            shift_s=period["shift_s"],
+        )
+        for period in light.pop("periods")
+    )
+    sites = {int(code): Site(**site) for code, site in light.pop("sites").items()}
+    return Protocol(
+        source=f"{file} version {found['version']}",
+        task=found["task"],
+        task_protocol=found["task_protocol"],
+        first_protocol_type=found["first_protocol_type"],
+        first_with_early_licks=found["first_with_early_licks"],
+        protocol_types={int(number): text for number, text in found["protocol_types"].items()},
+        autolearn={int(number): text for number, text in found["autolearn"].items()},
+        photostim=Photostim(**light, periods=periods, sites=sites),
+    )

@@ -1,0 +1,150 @@
+"""Warped landmarks: ``landmarks_*_siteInfo.mat`` and the BigWarp ``.csv`` of the same name. Joining lives in `ccf.electrodes`.
+
+``landmarks_{animal}_{YYYYMMDD}[_{HHMMSS}]_{probe}[_{shank}]_siteInfo.mat``, probe and shank from 1, holds a struct
+``site`` with one entry for each contact of the shank, tip first: ``pos.x``, ``pos.y``, ``pos.z`` (ML, DV, AP in
+voxels), ``pos.mmPerPixel`` (edge of such a voxel, mm) and ``ont.id`` (region id, NaN where none). The csv has no
+header and eight columns: name, flag, x, y, z in the animal's own image, x, y, z (ML, DV, AP) in CCF um; rows whose flag
+is not true are points of the probe's track. Positions are not rounded, unlike in the earlier MAP pipeline.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import struct
+import zlib
+
+import numpy as np
+
+from map_assets.ccf.formats.protocol import Place, Points, Positions
+from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.files import FoundFile, unchanged
+from map_assets.vocabulary.frame import ccf_from_map_xyz
+from map_assets.vocabulary.session import SessionKey
+
+NAME = "landmarks"
+_FILE = re.compile(
+    r"landmarks_(?P<animal>[A-Za-z0-9-]+)_(?P<day>\d{8})(?:_(?P<time>\d{6}))?"
+    r"_(?P<probe>[1-9]\d?)(?:_(?P<shank>[1-9]\d?))?_siteInfo\.(?P<suffix>mat|csv)"
+)
+_TODO = "Export it from the registration again."
+
+
+_BROKEN_MAT = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    MemoryError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+"""What scipy raises on damaged or foreign files, besides its own MatReadError."""
+
+
+def recognizes(file: FoundFile) -> bool:
+    """Whether the name begins and ends as those of the registration do."""
+    name = file.relpath.name
+    return name.startswith("landmarks_") and name.endswith((".mat", ".csv"))
+
+
+def place(file: FoundFile, key: SessionKey) -> Place:
+    """Read session, probe and shank from the name; a name without shank is of the first.
+
+    Raises
+    ------
+    NameDoesNotParse
+        If the name is of another form.
+    PiecesDoNotFit
+        If it names another animal, day or time than the session's.
+    """
+    form = "landmarks_{animal}_{YYYYMMDD}[_{HHMMSS}]_{probe}[_{shank}]_siteInfo.mat (or .csv), probe and shank from 1"
+    found = _FILE.fullmatch(file.relpath.name)
+    if found is None:
+        raise NameDoesNotParse(file.path, "its name is of another form", expected=form, todo="Rename the file.")
+    named = (found["animal"], found["day"], found["time"] or f"{key.name_time:%H%M%S}")
+    if named != (key.animal, f"{key.name_date:%Y%m%d}", f"{key.name_time:%H%M%S}"):
+        raise PiecesDoNotFit(
+            file.path, "its name is of another session", expected=f"a file of {key}", todo="Rename or move the file."
+        )
+    return Place(
+        int(found["probe"]), int(found["shank"] or 1) - 1, "positions" if found["suffix"] == "mat" else "track"
+    )
+
+
+def read_positions(file: FoundFile) -> Positions:
+    """Read ``siteInfo.mat``; a contact without position (NaN) has no row.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is no MATLAB file, or lacks a field.
+    PiecesDoNotFit
+        If its columns are of different lengths, or its voxel size is no length.
+    """
+    import scipy.io
+
+    try:
+        with unchanged(file.path):
+            site = scipy.io.loadmat(file.path, simplify_cells=True)["site"]
+        pos = site["pos"]
+        voxel_um = float(pos["mmPerPixel"]) * 1000.0
+        xyz = [np.atleast_1d(np.asarray(pos[axis], np.float64)) for axis in ("x", "y", "z")]
+        region = np.atleast_1d(np.asarray(site["ont"]["id"], np.float64))
+    except (scipy.io.matlab.MatReadError, *_BROKEN_MAT) as error:
+        raise UnreadableFile(
+            file.path,
+            f"it cannot be read ({type(error).__name__}: {error})",
+            expected="a MATLAB file with site.pos.x, y, z, mmPerPixel and site.ont.id",
+            todo=_TODO,
+        ) from error
+    if len({one.shape for one in (*xyz, region)}) != 1 or region.ndim != 1:
+        raise PiecesDoNotFit(
+            file.path, "its columns are of different lengths", expected="one entry for each contact", todo=_TODO
+        )
+    if not 1.0 <= voxel_um <= 200.0:
+        raise PiecesDoNotFit(
+            file.path, f"its voxels are {voxel_um} um wide", expected="voxels of 1 to 200 um", todo=_TODO
+        )
+    voxels = np.stack(xyz, axis=1)
+    kept = np.flatnonzero(np.isfinite(voxels).all(axis=1))
+    return Positions(
+        ccf_um=ccf_from_map_xyz(voxels[kept] * voxel_um),
+        along={"contact": kept.tolist()},
+        region_id_written=[int(one) if np.isfinite(one) and one > 0 else None for one in region[kept]],
+    )
+
+
+def read_track(file: FoundFile, positions: FoundFile | None) -> Points:  # noqa: ARG001 - the csv needs no origin
+    """Read the track points of a BigWarp landmarks csv, in the order of the file.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is no text, or a row is not eight columns with finite CCF coordinates.
+    """
+    try:
+        with unchanged(file.path), file.path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = [row for row in csv.reader(stream) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableFile(file.path, f"it is no text table ({error})", expected="a csv", todo=_TODO) from error
+    points = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            point = [float(text) for text in row[5:8]]
+        except ValueError:
+            point = []
+        if len(row) != 8 or len(point) != 3 or not np.isfinite(point).all():
+            raise UnreadableFile(
+                file.path,
+                f"row {number} is not a landmark",
+                expected="eight columns: name, flag, x, y, z of the image, x, y, z of the CCF",
+                todo=_TODO,
+            )
+        if row[1].strip().lower() != "true":
+            points.append(point)
+    return ccf_from_map_xyz(np.asarray(points, np.float64).reshape(-1, 3))

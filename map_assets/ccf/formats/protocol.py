@@ -1,0 +1,75 @@
+"""What every histology format offers. The formats live beside this module, choosing among them in `ccf.histology`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from map_assets.vocabulary.files import FoundFile
+from map_assets.vocabulary.session import SessionKey
+
+Points = NDArray[np.float64]
+Kind = Literal["positions", "track"]
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """What a file tells, and of which shank.
+
+    Parameters
+    ----------
+    probe : int
+        Insertion number, from 1.
+    shank : int
+        From 0.
+    kind : {"positions", "track"}
+    """
+
+    probe: int
+    shank: int
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Places along one shank.
+
+    Parameters
+    ----------
+    ccf_um : numpy.ndarray, shape (n, 3)
+        AP, DV, ML in um.
+    along : mapping of str to sequence
+        Where on the shank: either ``contact`` (from 0 at the tip), or ``x_um`` and ``y_um``; n values each.
+    region_id_written : sequence of int or None
+        What the file itself claims, as written.
+    """
+
+    ccf_um: Points
+    along: Mapping[str, Sequence[float]]
+    region_id_written: Sequence[int | None]
+
+
+class HistologyFormat(Protocol):
+    """A module that reads one histology format."""
+
+    NAME: str
+
+    def recognizes(self, file: FoundFile) -> bool:
+        """Whether the file's name is of this format."""
+        ...
+
+    def place(self, file: FoundFile, key: SessionKey) -> Place:
+        """Tell from name and folder what the file holds; raises `BadInput` if they do not tell or name another session."""
+        ...
+
+    def read_positions(self, file: FoundFile) -> Positions:
+        """Read a file of positions; raises `BadInput`."""
+        ...
+
+    def read_track(self, file: FoundFile, positions: FoundFile | None) -> Points:
+        """Read a file of track points, AP, DV, ML in um (n, 3); `positions` is the same shank's file, where there is one."""
+        ...

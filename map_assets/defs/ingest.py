@@ -1,0 +1,158 @@
+"""Ingest without a daemon: scan, decide and run in this process. The same decision and the same assets as the sensors'."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from map_assets.defs.assets import SESSIONS
+from map_assets.defs.dispatch import Due, due_for_lab, due_for_sessions
+from map_assets.defs.home import open_instance
+from map_assets.defs.services import Services
+from map_assets.defs.stage import LAB
+from map_assets.defs.wing import definitions_for
+from map_assets.vocabulary.errors import MapAssetsError
+
+Say = Callable[[str], None]
+_MOST_LOOKS = 5
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster's own words go to its event log; the terminal is told a sentence a session."""
+
+
+@dataclass
+class IngestReport:
+    """What an ingest did.
+
+    Parameters
+    ----------
+    shares : list of str
+        A sentence about each share.
+    done : dict of str to float
+        Seconds that each session's run took, for the runs that ended well.
+    failed : dict of str to str
+        Why each other run failed.
+    n_runs : int
+    """
+
+    shares: list[str] = field(default_factory=list)
+    done: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    n_runs: int = 0
+    is_share_missing: bool = False
+
+
+def ingest(
+    services: Services,
+    config_file: Path | None,
+    sessions: Iterable[str] = (),
+    *,
+    wait: bool = False,
+    say: Say = lambda _text: None,
+) -> IngestReport:
+    """Scan the shares and materialize what is due.
+
+    Parameters
+    ----------
+    services : Services
+    config_file : pathlib.Path or None
+        The file that `services` were opened from.
+    sessions : iterable of str
+        Only these; all by default.
+    wait : bool
+        Go on until no file is still changing.
+    say : callable
+        Told a sentence at each step.
+
+    Raises
+    ------
+    MapAssetsError
+        If a named session was not found on the shares.
+    """
+    from map_assets.shares.scan import scan_all
+
+    report = IngestReport()
+    only = set(sessions)
+    instance = open_instance(services.config.orchestration.home)
+    while True:
+        scans = scan_all(services.shares, services.ledger)
+        report.shares = [scan.sentence for scan in scans]
+        report.is_share_missing = any(scan.status in {"unreachable", "wrong"} for scan in scans)
+        _materialize(services, config_file, instance, only, report, say)
+        still = sum(not found.settled for found in services.ledger.files(state="waiting")) if wait else 0
+        if not still:
+            break
+        say(f"waiting for {still} files to stand still")
+        time.sleep(min(1.0, min((share.settle_s for share in services.shares), default=1.0) or 1.0))
+    missing = only - set(services.ledger.sessions())
+    if missing:
+        raise MapAssetsError(f"No settled behaviour file of {', '.join(sorted(missing))} was found on the shares.")
+    return report
+
+
+def _materialize(
+    services: Services,
+    config_file: Path | None,
+    instance: dg.DagsterInstance,
+    only: set[str],
+    report: IngestReport,
+    say: Say,
+) -> None:
+    """Run what is due, look again (a session's start tells which recording is its own), until nothing is due."""
+    from map_assets.shares.refresh import refresh
+
+    _run_all([due for due in [due_for_lab(services)] if due is not None], config_file, instance, report, say)
+    for _ in range(_MOST_LOOKS):
+        refresh(services.ledger)
+        known = services.ledger.sessions()
+        new = set(known) - set(instance.get_dynamic_partitions(str(SESSIONS.name)))
+        if new:
+            instance.add_dynamic_partitions(str(SESSIONS.name), sorted(new))
+        due = due_for_sessions(services, [session for session in known if not only or session in only])
+        if not due:
+            return
+        _run_all(due, config_file, instance, report, say)
+
+
+def _run_all(
+    due: Iterable[Due], config_file: Path | None, instance: dg.DagsterInstance, report: IngestReport, say: Say
+) -> None:
+    for item in due:
+        say(f"{item.session}: {', '.join(item.decision.stages)}")
+        began = time.monotonic()
+        error = run(item, config_file, instance)
+        report.n_runs += 1
+        if error is None:
+            report.done[item.session] = report.done.get(item.session, 0.0) + time.monotonic() - began
+            report.failed.pop(item.session, None)
+        else:
+            report.failed[item.session] = error
+
+
+def run(due: Due, config_file: Path | None, instance: dg.DagsterInstance) -> str | None:
+    """Run what one session is due for in this process; return None, or why it failed."""
+    job = definitions_for(config_file).resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        partition_key=None if due.session == LAB else due.session,
+        asset_selection=[dg.AssetKey(name) for name in due.assets],
+        instance=instance,
+        raise_on_error=False,
+        run_config=_QUIET,
+    )
+    if result.success:
+        return None
+    return _why(result)
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The first failed step's own sentence, or the blocking check that failed."""
+    for event in result.all_events:
+        failure = event.event_specific_data if event.is_step_failure else None
+        error = getattr(failure, "error", None)
+        if error is not None:
+            said = getattr(failure, "user_failure_data", None)
+            return str(said.description if said is not None and said.description else error.message).strip()
+    return "the run failed; its events in the UI say why"

@@ -1,0 +1,217 @@
+"""One stage of one session, done: inputs gathered, tables made, checked and written, files accounted for. No Dagster here.
+
+What is due is decided in `due`; how the outcome shows in the UI is told in `assets`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from map_assets.config import Config
+from map_assets.defs.due import Done, FileMark, SessionState, signature
+from map_assets.defs.services import Services
+from map_assets.defs.stage import LAB, Check, Made, Stage, Work, animal_of
+from map_assets.store import Version
+from map_assets.vocabulary.errors import BadInput, ChangedWhileRead, MapAssetsError, NotYet, TableDoesNotFit
+from map_assets.vocabulary.files import FoundFile
+from map_assets.vocabulary.table import Table, Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage left behind: versions and schema verdicts by table, verdicts by check, and what it made."""
+
+    versions: Mapping[str, Version]
+    schemas: Mapping[str, Verdict]
+    verdicts: Sequence[tuple[Check, Verdict]]
+    made: Made
+
+
+def state_of(stages: Sequence[Stage], services: Services, session: str) -> SessionState:
+    """Gather all that a decision about one session rests on."""
+    ledger = services.ledger
+    names = {name for stage in stages for name in (*stage.inputs, *(table.name for table in stage.writes))}
+    lab_names = {name for stage in stages for name in stage.lab_reads}
+    files: dict[str, list[FileMark]] = defaultdict(list)
+    moving: frozenset[str] = frozenset()
+    if session != LAB:
+        inventory = ledger.inventory(session)
+        for found in inventory.files:
+            files[found.role].append(_mark(found))
+        moving = frozenset(found.role for found in inventory.unsettled)
+    done = {}
+    for name, record in ledger.stage_records(session).items():
+        left = json.loads(record.detail) if record.outcome == "done" else {}
+        done[name] = Done(record.signature, tuple(left.get("made", ())), left.get("blocked", ""))
+    return SessionState(
+        session,
+        tables=_versions(services, session, names),
+        lab_tables=_versions(services, LAB, lab_names),
+        done=done,
+        files=files,
+        moving=moving,
+        registry=registry_marks(services, session),
+        parameters={stage.name: parameters_of(stage, services) for stage in stages},
+    )
+
+
+def registry_marks(services: Services, session: str) -> dict[str, str | None]:
+    """Fingerprint what the registry gives a session; None where it does not know the animal."""
+    if session == LAB:
+        return {"annotation": volume_mark(services.config)}
+    registry, animal = services.registry, animal_of(session)
+    mark = registry.fingerprint(animal)
+    known = registry.subject_of(animal) is not None
+    return {"subject": mark if known else None, "any subject": mark, "insertions": mark}
+
+
+def volume_mark(config: Config) -> str | None:
+    """Fingerprint the annotation volume that the configuration names; None where there is none."""
+    volume = config.ccf.annotation
+    if volume is None or not volume.is_file():
+        return None
+    found = volume.stat()
+    return f"{volume}:{found.st_size}:{found.st_mtime_ns}"
+
+
+def parameters_of(stage: Stage, services: Services) -> str:
+    """Fingerprint the settings that a stage's result depends on."""
+    return json.dumps(stage.parameters(services.config), default=str, sort_keys=True)
+
+
+def _versions(services: Services, session: str, names: set[str]) -> dict[str, str]:
+    store = services.store
+    standing = {name: store.version(name, session) for name in sorted(names) if store.has(name, session)}
+    return {name: version for name, version in standing.items() if version is not None}
+
+
+def perform(stage: Stage, session: str, services: Services) -> Outcome:
+    """Do one stage of one session.
+
+    Raises
+    ------
+    BadInput
+        If its files are not what they should be; they are in quarantine then.
+    NotYet
+        If something it needs has still to arrive.
+    MapAssetsError
+        If it fails for another expected reason.
+    """
+    state = state_of([stage], services, session)
+    mark = signature(stage, state)
+    files = files_of(stage, session, services)
+    try:
+        made = stage.make(Work(session, files, _read(stage, session, services), services))
+        _refuse(stage, made, services)
+        versions = _write(stage, session, made, services)
+        services.ledger.mark_ingested(_claimed(stage, files, made), by=stage.name)
+    except (NotYet, ChangedWhileRead):
+        # nothing is wrong with what was found: it is taken up again at the next look
+        raise
+    except BadInput as error:
+        blamed = [found for found in files if found.path == error.path or error.path in found.path.parents]
+        services.ledger.quarantine(blamed or files, str(error), by=stage.name)
+        services.ledger.record_stage(session, stage.name, mark, "failed", str(error))
+        raise
+    except Exception as error:
+        text = str(error) if isinstance(error, MapAssetsError) else f"{type(error).__name__}: {error}"
+        services.ledger.record_stage(session, stage.name, mark, "failed", text)
+        raise
+    schemas = {table.name: _fits(table, session, services) for table in stage.writes}
+    verdicts = _verdicts(stage, session, made, services)
+    failed = [check.name for check, verdict in verdicts if check.is_blocking and not verdict.passed]
+    failed += [f"{name} fits its declaration" for name, verdict in schemas.items() if not verdict.passed]
+    detail = json.dumps({"made": sorted(versions), "blocked": ", ".join(failed)})
+    services.ledger.record_stage(session, stage.name, signature(stage, _without(state, made)), "done", detail)
+    return Outcome(versions, schemas, verdicts, made)
+
+
+def files_of(stage: Stage, session: str, services: Services) -> tuple[FoundFile, ...]:
+    """Return the session's settled, usable files that a stage opens."""
+    if not stage.roles:
+        return ()
+    return tuple(found for found in services.ledger.inventory(session).files if stage.opens(found.role))
+
+
+def _read(stage: Stage, session: str, services: Services) -> dict[str, pa.Table]:
+    store = services.store
+    tables = {name: store.read(name, session) for name in stage.reads}
+    asked = [(name, session) for name in (*stage.one_of, *stage.may_read)] + [(name, LAB) for name in stage.lab_reads]
+    for name, key in asked:
+        found = store.read_if_there(name, key)
+        if found is not None:
+            tables[name] = found
+    return tables
+
+
+def _write(stage: Stage, session: str, made: Made, services: Services) -> dict[str, Version]:
+    """Check every table before the first is written, so that a bad one leaves all of them as they stood."""
+    checked = [(table, table.check(made.tables.get(table.name, table.empty()))) for table in stage.writes]
+    return {table.name: services.store.write(table, session, data) for table, data in checked}
+
+
+def _without(state: SessionState, made: Made) -> SessionState:
+    """Return the state as it was, less the files that were refused: they are in quarantine and no input any more."""
+    refused = {_mark(found) for rejected in made.rejected for found in rejected.files}
+    files = {role: [mark for mark in marks if mark not in refused] for role, marks in state.files.items()}
+    return replace(state, files=files)
+
+
+def _mark(found: FoundFile) -> FileMark:
+    return found.share, str(found.relpath), found.size, found.mtime_ns
+
+
+def _refuse(stage: Stage, made: Made, services: Services) -> None:
+    """Put refused files into quarantine.
+
+    Raises
+    ------
+    BadInput
+        If nothing else was there: what stood before stays.
+    """
+    for rejected in made.rejected:
+        services.ledger.quarantine(rejected.files, str(rejected.error), by=stage.name)
+    if made.rejected and not any(table.num_rows for table in made.tables.values()):
+        raise made.rejected[0].error
+
+
+def _claimed(stage: Stage, files: Sequence[FoundFile], made: Made) -> list[FoundFile]:
+    """Files that count as ingested now."""
+    refused = {found for rejected in made.rejected for found in rejected.files}
+    return [found for found in files if found.role in stage.claims and found not in refused]
+
+
+def _fits(table: Table, session: str, services: Services) -> Verdict:
+    """Read a table back as it stands and hold it against its declaration."""
+    try:
+        found = table.check(services.store.read(table.name, session))
+    except TableDoesNotFit as error:
+        return Verdict(False, str(error))
+    return Verdict(True, f"{found.num_rows} rows, {found.num_columns} columns", {"columns": found.num_columns})
+
+
+def _verdicts(stage: Stage, session: str, made: Made, services: Services) -> list[tuple[Check, Verdict]]:
+    """Judge what was made by reading it back from the store."""
+    verdicts = []
+    for check in stage.checks:
+        if not check.reads:
+            verdicts.append((check, made.verdicts[check.name]))
+            continue
+        missing = [name for name in check.reads if not services.store.has(name, session)]
+        if missing:
+            verdicts.append((check, Verdict(True, f"Does not apply: there is no table {', '.join(missing)} yet.")))
+            continue
+        verdicts.append((check, check.claim(*(services.store.read(name, session) for name in check.reads))))
+    return verdicts
+
+
+def digest_of(session: str, services: Services, names: Sequence[str]) -> str:
+    """Hash the versions of tables that a result was drawn from."""
+    versions = [f"{name}:{services.store.version(name, session)}" for name in names]
+    return hashlib.sha256("\n".join(versions).encode()).hexdigest()

@@ -1,0 +1,223 @@
+"""The bitcode file: the trials as the ephys system saw them. Which behaviour trial each one is, is decided in `trial_match`.
+
+MATLAB variables (written by the rigs' decoding scripts, one file a probe): ``bitCodeS`` (n rows of text) or ``bitcode``
+(n rows of 0 and 1), ``sTrig`` (first edge of each code), ``goCue`` (go cues; fewer than trials where a trial had none)
+and ``trialNum`` (behaviour trial numbers, where a person gave them). Times are samples or seconds on the probe's clock;
+NaN, or zero where it was saved as an integer class, is none.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.files import unchanged
+
+LONGEST_TRIAL_S = 1500.0
+"""No trial takes longer than this in seconds, and none is shorter than as many samples (50 ms at 30 kHz)."""
+
+LONGEST_WAIT_S = 4 * 3600.0
+"""A lone time that is whole and larger than this counts samples (0.5 s of them): no recording waits so long for its trial."""
+
+_VARIABLES = ("sTrig", "goCue", "bitCodeS", "bitcode", "trialNum")
+_TODO = "Decode the session's bits again and save the file with save(..., '-v7')."
+_DAMAGE = (
+    *(NotImplementedError, OSError, EOFError, zlib.error, struct.error, ValueError, TypeError),
+    *(KeyError, IndexError, AttributeError, OverflowError, MemoryError),
+)
+
+Times = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BitcodeFile:
+    """Trials in the ephys stream's order; all members have one element a trial.
+
+    Parameters
+    ----------
+    codes : list of str
+    start_probe_s, go_probe_s : numpy.ndarray of float, shape (n,)
+        On the probe's nominal clock, s; NaN where the file has none.
+    trial_written : list of (int or None)
+        Behaviour trial numbers that the file itself claims.
+    """
+
+    codes: list[str]
+    start_probe_s: Times
+    go_probe_s: Times
+    trial_written: list[int | None]
+
+
+def read_bitcode(path: Path, sample_rate_hz: float | None = None) -> BitcodeFile:
+    """Read a bitcode file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    sample_rate_hz : float, optional
+        The probe's rate; needed where the file's times are samples.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is damaged, or no MATLAB 5 to 7 file.
+    PiecesDoNotFit
+        If it has no codes, its variables disagree in length, its starts do not rise, or its times are samples and the
+        rate is not known.
+    ChangedWhileRead
+        If it was written to meanwhile.
+    """
+    found = _variables(path)
+    codes = _codes(path, found)
+    start = _numbers(path, found, "sTrig")
+    go = _numbers(path, found, "goCue")
+    written = _numbers(path, found, "trialNum")
+    for name, values in (("sTrig", start), ("trialNum", written)):
+        if len(values) not in {0, len(codes)}:
+            raise _misfit(path, f"{len(values)} values of {name} for {len(codes)} codes", "one for each code")
+    start = np.where(start > 0, start, np.nan) if len(start) else np.full(len(codes), np.nan)
+    if np.any(np.diff(start[np.isfinite(start)]) <= 0):
+        raise _misfit(path, "its trial starts do not rise", "trials in time order")
+    scale = 1.0
+    if counts_samples(start, go):
+        if sample_rate_hz is None:
+            raise PiecesDoNotFit(
+                path,
+                "its times are samples, and no meta file tells the probe's rate",
+                expected="the probe's .ap.meta file beside it",
+                todo="Copy that file there; this one is then read again.",
+            )
+        scale = sample_rate_hz
+    return BitcodeFile(
+        codes,
+        start / scale,
+        assign_go_cues(start, go) / scale,
+        [_trial(value, path) for value in written] or [None] * len(codes),
+    )
+
+
+def counts_samples(start: Times, go: Times) -> bool:
+    """Decide whether a file's times are samples (else seconds), for the file as a whole.
+
+    Neighbouring trials are seconds to minutes apart. The median distance of neighbouring starts (where there are no two
+    starts: of go cues; where there are no two of these: from the start to the go cue) is at most `LONGEST_TRIAL_S`
+    in seconds, and above it in samples. A lone time counts samples if it is whole and above `LONGEST_WAIT_S`.
+    The recording's length is not asked: a meta file of a shortened or growing recording would turn the answer.
+
+    Parameters
+    ----------
+    start, go : numpy.ndarray of float
+        NaN where there is none.
+    """
+    starts, gos = (np.unique(times[np.isfinite(times) & (times > 0)]) for times in (start, go))
+    for instants in (starts, gos, np.unique(np.r_[starts, gos])):
+        if len(instants) > 1:
+            return bool(np.median(np.diff(instants)) > LONGEST_TRIAL_S)
+    alone = np.r_[starts, gos][:1]
+    return bool(len(alone) and float(alone[0]).is_integer() and alone[0] > LONGEST_WAIT_S)
+
+
+def assign_go_cues(start: Times, go: Times) -> Times:
+    """Give each trial its go cue.
+
+    As many go cues as trials, each of them in its own trial, are taken one to one. Otherwise a go cue belongs to the
+    trial between whose start and the next trial's start it falls, the last of several; nothing is ever shifted. A
+    trial whose next trial has no known start keeps none, for its end is not known.
+
+    Parameters
+    ----------
+    start : numpy.ndarray of float, shape (n,)
+        Rising; NaN where unknown.
+    go : numpy.ndarray of float, shape (m,)
+        In any order, same unit; NaN, or zero and less (a NaN saved as an integer), where there was none.
+
+    Returns
+    -------
+    numpy.ndarray of float, shape (n,)
+        NaN where the trial had none.
+    """
+    stop = np.r_[start[1:], np.inf]
+    cue = np.where(np.isfinite(go) & (go > 0), go, np.nan)
+    if len(cue) == len(start) and not _any_outside(cue, start, stop):
+        return cue
+    assigned = np.full(len(start), np.nan)
+    known = np.flatnonzero(np.isfinite(start))
+    cues = np.sort(cue[np.isfinite(cue)])
+    place = np.searchsorted(start[known], cues, side="right") - 1
+    trial = known[place[place >= 0]]
+    cues = cues[place >= 0]
+    is_inside = cues < stop[trial]
+    assigned[trial[is_inside]] = cues[is_inside]
+    return assigned
+
+
+def _any_outside(cue: Times, start: Times, stop: Times) -> bool:
+    """Whether a cue is known to lie outside its trial; an unknown edge excludes nothing but a cue out of order."""
+    known = cue[np.isfinite(cue)]
+    with np.errstate(invalid="ignore"):
+        return bool(np.any(cue < start) or np.any(cue >= stop) or np.any(np.diff(known) <= 0))
+
+
+def _variables(path: Path) -> Mapping[str, Any]:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    with unchanged(path):
+        try:
+            return loadmat(path, variable_names=_VARIABLES, struct_as_record=False)
+        except (MatReadError, *_DAMAGE) as error:
+            raise UnreadableFile(
+                path, f"it cannot be read ({error})", expected="a MATLAB 5 to 7 file", todo=_TODO
+            ) from error
+
+
+def _codes(path: Path, found: Mapping[str, Any]) -> list[str]:
+    """Rows of ``bitCodeS``, else of ``bitcode``; where both are there they must agree."""
+    texts = _texts(path, found["bitCodeS"]) if np.size(found.get("bitCodeS", ())) else []
+    bits = np.atleast_2d(np.asarray(found.get("bitcode", ())))
+    rows: list[str] = []
+    if bits.size:
+        if bits.dtype.kind not in "buif" or not np.isin(bits, (0, 1)).all():
+            raise _misfit(path, "bitcode holds something else than 0 and 1", "one row of bits a trial")
+        rows = ["".join(row) for row in bits.astype(np.uint8).astype(str)]
+    if texts and rows and texts != rows:
+        raise _misfit(path, "bitCodeS and bitcode disagree", "the same codes twice")
+    if not texts and not rows:
+        raise _misfit(path, "it holds no trial codes", "bitCodeS or bitcode with one row a trial")
+    return texts or rows
+
+
+def _texts(path: Path, value: Any) -> list[str]:
+    """Rows of a char array or elements of a cell of texts, spaces at the ends aside."""
+    rows = [np.asarray(row) for row in np.asarray(value).ravel()]
+    if any(row.dtype.kind not in "U" and row.size for row in rows):
+        raise _misfit(path, "bitCodeS is not text", "one row of text a trial")
+    return ["".join(row.ravel().tolist()).strip() for row in rows]
+
+
+def _numbers(path: Path, found: Mapping[str, Any], name: str) -> Times:
+    """One variable as doubles, shape (n,): integer classes lose their wrap-around."""
+    array = np.asarray(found.get(name, ()))
+    if array.dtype.kind not in "buif" and array.size:
+        raise _misfit(path, f"{name} is not numeric", "numbers")
+    return array.ravel().astype(np.float64) if array.size else np.empty(0)
+
+
+def _trial(value: float, path: Path) -> int | None:
+    if not np.isfinite(value) or value < 1:
+        return None
+    if not float(value).is_integer():
+        raise _misfit(path, f"trialNum holds {value}", "whole trial numbers")
+    return int(value)
+
+
+def _misfit(path: Path, found: str, expected: str) -> PiecesDoNotFit:
+    return PiecesDoNotFit(path, found, expected=expected, todo=_TODO)

@@ -1,0 +1,112 @@
+"""Claims about the ephys tables, each a plain function of tables. When they are asked is decided by the wing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from map_assets.vocabulary.table import Verdict
+
+
+def clock_residuals_are_within_limits(
+    clock_maps: pa.Table, ephys_trials: pa.Table | None = None, *, rms_s: float = 1e-3, max_s: float = 5e-3
+) -> Verdict:
+    """Every probe's clock map rests on anchors that it meets within the limits.
+
+    A probe whose bitcode file has no times at all has no anchors and passes; the description says so. A probe of which
+    no trial matched, or which has times and yet no anchors, fails.
+
+    Parameters
+    ----------
+    clock_maps : pyarrow.Table
+    ephys_trials : pyarrow.Table, optional
+        Tells which probes have times.
+    rms_s, max_s : float
+        Limits of the anchors' root mean square and largest residual, s.
+    """
+    with_times = set() if ephys_trials is None else _probes_with_times(ephys_trials)
+    wrong, without_times = [], []
+    for row in clock_maps.to_pylist():
+        name = f"probe {row['probe']}"
+        if not row["matched_trials"]:
+            wrong.append(f"{name} has no matched trial")
+        elif not row["n_anchors"] and row["probe"] in with_times:
+            wrong.append(f"{name} has times and no anchor")
+        elif not row["n_anchors"]:
+            without_times.append(name)
+        elif row["residual_rms_s"] > rms_s or row["residual_max_s"] > max_s:
+            rms_ms, max_ms = row["residual_rms_s"] * 1e3, row["residual_max_s"] * 1e3
+            wrong.append(f"{name} has residuals of {rms_ms:.3f} ms (rms) and {max_ms:.3f} ms (largest)")
+    said = "; ".join(wrong) or f"all anchors within {rms_s * 1e3:g} ms (rms) and {max_s * 1e3:g} ms (largest)"
+    if without_times:
+        said += f"; no times in the bitcode file of {', '.join(without_times)}, so no clock map"
+    largest = pc.max(clock_maps["residual_max_s"]).as_py()
+    figures = {
+        "probes": clock_maps.num_rows,
+        "anchors": int(pc.sum(clock_maps["n_anchors"]).as_py() or 0),
+        "matched_trials": sum(len(trials) for trials in clock_maps["matched_trials"].to_pylist()),
+        **({} if largest is None else {"residual_max_s": float(largest)}),
+    }
+    return Verdict(not wrong, said, figures)
+
+
+def every_unit_has_an_electrode(units: pa.Table, probe_sites: pa.Table | None = None) -> Verdict:
+    """Every unit's peak channel is a contact of its probe."""
+    sites = set() if probe_sites is None else set(_pairs(probe_sites, "electrode"))
+    electrodes = _pairs(units, "electrode")
+    n_without = sum(electrode is None for _, electrode in electrodes)
+    n_unknown = sum(pair[1] is not None and pair not in sites for pair in electrodes)
+    said = f"{len(electrodes)} units: {n_without} without an electrode, {n_unknown} on one that their probe has not"
+    figures = {"units": len(electrodes), "without_electrode": n_without, "on_unknown_electrode": n_unknown}
+    return Verdict(not n_without and not n_unknown, said, figures)
+
+
+def spike_trains_rise(spikes: pa.Table) -> Verdict:
+    """No spike train ever falls, and none begins before the recording. Two spikes on one sample are counted, not refused."""
+    n_falls = n_repeated = n_negative = 0
+    for chunk in spikes["samples"].chunks:
+        values, offsets = chunk.values.to_numpy(), chunk.offsets.to_numpy()
+        within = np.ones(max(len(values) - 1, 0), np.bool_)
+        borders = offsets[1:-1]
+        within[borders[(borders > 0) & (borders < len(values))] - 1] = False
+        within[: offsets[0]] = False
+        within[max(offsets[-1] - 1, 0) :] = False
+        steps = np.diff(values)
+        n_falls += int(np.count_nonzero((steps < 0) & within))
+        n_repeated += int(np.count_nonzero((steps == 0) & within))
+        n_negative += int(np.count_nonzero(values[offsets[0] : offsets[-1]] < 0))
+    said = f"{n_falls} steps back, {n_negative} spikes before the recording, {n_repeated} spikes on their neighbour's sample"
+    figures = {"steps_back": n_falls, "before_recording": n_negative, "repeated": n_repeated}
+    return Verdict(not n_falls and not n_negative, said, figures)
+
+
+def units_and_spikes_agree(units: pa.Table, spikes: pa.Table) -> Verdict:
+    """Units and spike trains have the same ids, and each train as many spikes as its unit says."""
+    said_counts = dict(zip(_pairs(units, "unit_id"), units["n_spikes"].to_pylist(), strict=True))
+    found_counts = dict(
+        zip(_pairs(spikes, "unit_id"), pc.list_value_length(spikes["samples"]).to_pylist(), strict=True)
+    )
+    n_lonely = len(said_counts.keys() ^ found_counts.keys())
+    n_different = sum(said_counts[unit] != found_counts[unit] for unit in said_counts.keys() & found_counts.keys())
+    said = (
+        f"{len(said_counts)} units and {len(found_counts)} trains: {n_lonely} without the other, "
+        f"{n_different} with another number of spikes"
+    )
+    figures = {
+        "units": len(said_counts),
+        "trains": len(found_counts),
+        "spikes": sum(found_counts.values()),
+        "without_the_other": n_lonely,
+        "different_counts": n_different,
+    }
+    return Verdict(not n_lonely and not n_different, said, figures)
+
+
+def _probes_with_times(ephys_trials: pa.Table) -> set[int]:
+    has_time = pc.or_(pc.is_valid(ephys_trials["start_probe_s"]), pc.is_valid(ephys_trials["go_probe_s"]))
+    return set(ephys_trials.filter(has_time)["probe"].to_pylist())
+
+
+def _pairs(table: pa.Table, column: str) -> list[tuple[int, int | None]]:
+    return list(zip(table["probe"].to_pylist(), table[column].to_pylist(), strict=True))

@@ -1,0 +1,195 @@
+"""Each probe's clock carried onto the session clock: matched trials, anchors, fit. The map itself is `vocabulary.clock`.
+
+Anchors are go cues of matched trials, on the probe's clock from the bitcode file and on the session clock from the
+behaviour. A trial with several go cues does not tell which of them the ephys system noted, so trials with exactly one
+are taken where there are at least two. Without go cues the anchors are the starts of the codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from map_assets.ephys.tables import CLOCK_MAPS
+from map_assets.ephys.trial_match import TrialMatch, match_trials
+from map_assets.vocabulary.clock import ClockMap, fit_clock_map
+from map_assets.vocabulary.errors import ClockDoesNotFit
+
+GO_CUE = "go cue"
+CODE_START = "start of the code"
+TRIAL_START = "start of the trial"
+"""Kinds of anchors. The last stands for the code's start where the behaviour file does not tell it; it is earlier."""
+
+OUTLIER_S = 5e-3
+"""An anchor is never an outlier below this residual, s."""
+OUTLIER_MADS = 6.0
+"""An anchor is an outlier above this many median absolute deviations (and above `OUTLIER_S`)."""
+_MOST_SLOPES_FROM = 300
+
+Seconds = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Instants seen on both clocks, s; arrays of shape (n,)."""
+
+    kind: str
+    trials: NDArray[np.int64]
+    probe_s: Seconds
+    session_s: Seconds
+
+
+def make_clock_maps(
+    session: str, trials: pa.Table, ephys_trials: pa.Table, recordings: pa.Table | None = None
+) -> pa.Table:
+    """Match each probe's trials and fit its clock.
+
+    Parameters
+    ----------
+    session : str
+        Session key.
+    trials, ephys_trials : pyarrow.Table
+        Behaviour trials, and the trials as each probe's bitcode file has them.
+    recordings : pyarrow.Table, optional
+        For the length of each recording. A length that ends before the last trial that the probe saw is that of
+        another or a shortened file; it counts as unknown.
+
+    Returns
+    -------
+    pyarrow.Table
+        `clock_maps`, one row a probe of `ephys_trials`. A probe whose bitcode file has codes but no times has matched
+        trials and no anchors. A probe of which nothing matches has no matched trials, and all trials unmatched.
+
+    Raises
+    ------
+    ClockDoesNotFit
+        If not one probe's trials match.
+    """
+    trials = trials.sort_by("trial")
+    rows, errors = [], []
+    for probe in sorted(set(ephys_trials["probe"].to_pylist())):
+        seen = ephys_trials.filter(pc.equal(ephys_trials["probe"], probe)).sort_by("ephys_trial")
+        try:
+            row = _fitted(trials, seen, _duration_s(recordings, probe))
+        except ClockDoesNotFit as error:
+            errors.append(error)
+            row = _unfitted(trials, seen)
+        rows.append({"session": session, "probe": probe, **row})
+    if errors and len(errors) == len(rows):
+        raise errors[0]
+    return CLOCK_MAPS.from_rows(rows)
+
+
+def robust_clock_map(probe_s: Seconds, session_s: Seconds) -> tuple[ClockMap, NDArray[np.bool_]]:
+    """Fit a clock map to anchors, some of which may be wrong.
+
+    A first line through the median slope of anchor pairs and the median lag finds the outliers (residual above
+    `OUTLIER_S` and above `OUTLIER_MADS` median absolute deviations); they are dropped once, and the rest is fitted by
+    least squares.
+
+    Returns
+    -------
+    clock : ClockMap
+    is_anchor : numpy.ndarray of bool, shape (n,)
+        False for those dropped.
+    """
+    lag = session_s - probe_s
+    some = np.unique(np.linspace(0, len(probe_s) - 1, min(len(probe_s), _MOST_SLOPES_FROM)).astype(np.intp))
+    i, j = np.triu_indices(len(some), 1)
+    apart = probe_s[some][j] - probe_s[some][i]
+    slopes = (lag[some][j] - lag[some][i])[apart != 0] / apart[apart != 0]
+    drift = float(np.median(slopes)) if len(slopes) else 0.0
+    residual = lag - drift * probe_s
+    residual = np.abs(residual - np.median(residual))
+    is_anchor = residual <= max(OUTLIER_S, OUTLIER_MADS * float(np.median(residual)))
+    return fit_clock_map(probe_s[is_anchor], session_s[is_anchor]), is_anchor
+
+
+def _fitted(trials: pa.Table, seen: pa.Table, duration_s: float | None) -> dict[str, Any]:
+    match = match_trials(
+        trials["trial"].to_pylist(),
+        trials["bitcode"].to_pylist(),
+        seen["bitcode"].to_pylist(),
+        seen["trial_written"].to_pylist(),
+    )
+    row = _row(match)
+    anchors = _anchors(trials, seen, match)
+    if anchors is None:
+        return row
+    clock, is_anchor = robust_clock_map(anchors.probe_s, anchors.session_s)
+    probe_s, session_s = anchors.probe_s[is_anchor], anchors.session_s[is_anchor]
+    residual = clock.residuals_s(probe_s, session_s)
+    last_probe_s = float(np.nanmax(np.r_[_seconds(seen, "start_probe_s"), _seconds(seen, "go_probe_s")]))
+    is_whole = duration_s is not None and duration_s >= last_probe_s
+    return row | {
+        "n_anchors": len(probe_s),
+        "anchor_kind": anchors.kind,
+        "drift_ppm": clock.drift_ppm,
+        "offset_s": clock.offset_s,
+        "residual_rms_s": float(np.sqrt(np.mean(residual**2))),
+        "residual_max_s": float(np.max(np.abs(residual))),
+        "anchor_trials": anchors.trials[is_anchor].tolist(),
+        "anchor_probe_s": probe_s.tolist(),
+        "anchor_session_s": session_s.tolist(),
+        "anchor_residual_s": residual.tolist(),
+        "observed_from_s": clock.offset_s,
+        "observed_to_s": float(clock.session_s(duration_s)) if duration_s is not None and is_whole else None,
+    }
+
+
+def _unfitted(trials: pa.Table, seen: pa.Table) -> dict[str, Any]:
+    return _row(TrialMatch((), (), tuple(trials["trial"].to_pylist()), tuple(seen["ephys_trial"].to_pylist())))
+
+
+def _row(match: TrialMatch) -> dict[str, Any]:
+    return {
+        "n_anchors": 0,
+        "anchor_kind": None,
+        "matched_trials": list(match.trials),
+        "matched_ephys_trials": list(match.ephys_trials),
+        "unmatched_behavior_trials": list(match.unmatched_trials),
+        "unmatched_ephys_trials": list(match.unmatched_ephys_trials),
+        "anchor_trials": [],
+        "anchor_probe_s": [],
+        "anchor_session_s": [],
+        "anchor_residual_s": [],
+    }
+
+
+def _anchors(trials: pa.Table, seen: pa.Table, match: TrialMatch) -> Anchors | None:
+    """Choose the anchors: the first kind with two of them, else the first with one, else None."""
+    numbers = np.asarray(match.trials, np.int64)
+    row = np.searchsorted(trials["trial"].to_numpy(), numbers)
+    place = np.asarray(match.ephys_trials, np.int64) - 1
+    go_probe_s, start_probe_s = _seconds(seen, "go_probe_s")[place], _seconds(seen, "start_probe_s")[place]
+    go_s = _seconds(trials, "go_s")[row]
+    has_one_go = trials["n_go_cues"].to_numpy()[row] == 1
+    kinds = (
+        (GO_CUE, go_probe_s, np.where(has_one_go, go_s, np.nan)),
+        (GO_CUE, go_probe_s, go_s),
+        (CODE_START, start_probe_s, _seconds(trials, "bitcode_start_s")[row]),
+        (TRIAL_START, start_probe_s, _seconds(trials, "start_s")[row]),
+    )
+    for least in (2, 1):
+        for kind, probe_s, session_s in kinds:
+            is_there = np.isfinite(probe_s) & np.isfinite(session_s)
+            if np.count_nonzero(is_there) >= least:
+                return Anchors(kind, numbers[is_there], probe_s[is_there], session_s[is_there])
+    return None
+
+
+def _seconds(table: pa.Table, column: str) -> Seconds:
+    """One column of seconds, NaN for null."""
+    return np.asarray(table[column].combine_chunks().to_numpy(zero_copy_only=False), np.float64)
+
+
+def _duration_s(recordings: pa.Table | None, probe: int) -> float | None:
+    if recordings is None:
+        return None
+    found = recordings.filter(pc.equal(recordings["probe"], probe))["duration_s"].to_pylist()
+    return found[0] if found else None

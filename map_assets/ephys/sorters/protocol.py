@@ -1,0 +1,146 @@
+"""What a sorter's module offers and what it returns. Which sorter reads a folder is decided in `sortings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from map_assets.vocabulary.errors import PiecesDoNotFit
+from map_assets.vocabulary.files import FoundFile
+
+Reals = NDArray[np.float64]
+Wholes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SortingFolder:
+    """The files of one folder, by name, and where it stands under its share's root."""
+
+    relpath: PurePosixPath
+    files: Mapping[str, FoundFile]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.files
+
+    def path(self, name: str) -> Path:
+        """Return a file's path.
+
+        Raises
+        ------
+        PiecesDoNotFit
+            If the folder has no such file.
+        """
+        if name not in self.files:
+            raise self.misfit(f"{name} is missing", "the sorter's whole folder")
+        return self.files[name].path
+
+    def misfit(self, found: str, expected: str) -> PiecesDoNotFit:
+        """Make the error that says in what the folder's files do not fit together."""
+        return PiecesDoNotFit(
+            Path(self.relpath),
+            found,
+            expected=expected,
+            todo="Copy the folder from the sorting computer again, or sort again.",
+        )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a recording tells a sorter's reader; None where no meta file has arrived."""
+
+    sample_rate_hz: float | None = None
+    microvolt_per_bit: float | None = None
+
+
+@dataclass(frozen=True)
+class UnitMeasures:
+    """What was measured of each unit; members have one element a unit, in the order of `SpikeTrains.unit_ids`.
+
+    Parameters
+    ----------
+    peak_channel : numpy.ndarray of int, shape (u,)
+        Saved AP channel with the largest waveform, from 0.
+    x_um, y_um : numpy.ndarray of float, shape (u,)
+        Of that channel, in the sorter's positions, um.
+    amplitude_uv, firing_rate_hz : numpy.ndarray of float, shape (u,)
+        NaN where unknown.
+    waveform_uv : list of numpy.ndarray
+        Mean waveform on the peak channel, uV; empty where there is none.
+    metrics : mapping of str to numpy.ndarray of float, shape (u,)
+        Further columns; NaN where there is no value.
+    """
+
+    peak_channel: Wholes
+    x_um: Reals
+    y_um: Reals
+    amplitude_uv: Reals
+    firing_rate_hz: Reals
+    waveform_uv: list[NDArray[np.float32]]
+    metrics: Mapping[str, Reals]
+
+
+@dataclass(frozen=True)
+class SpikeTrains:
+    """All spikes of a sorting, unit after unit.
+
+    Parameters
+    ----------
+    unit_ids : numpy.ndarray of int, shape (u,)
+        The sorter's cluster ids that have spikes, rising.
+    samples : numpy.ndarray of int, shape (n,)
+        Samples since the start of the recording; each unit's never fall.
+    offsets : numpy.ndarray of int, shape (u + 1,)
+        Unit k's spikes are ``samples[offsets[k]:offsets[k + 1]]``.
+    """
+
+    unit_ids: Wholes
+    samples: Wholes
+    offsets: Wholes
+
+    @property
+    def counts(self) -> Wholes:
+        """Spikes of each unit, shape (u,)."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class SorterResult:
+    """One sorter's result for one probe; None where the files do not tell.
+
+    Parameters
+    ----------
+    quality, quality_source : list of str
+        Each unit's label as found, and the file that it comes from.
+    sorter_label : list of (str or None)
+        The sorter's own label, also where a curator's stands.
+    """
+
+    sorter: str
+    sorter_version: str | None
+    curation: str
+    sorted_at: datetime | None
+    sample_rate_hz: float | None
+    has_metrics: bool
+    quality: list[str]
+    quality_source: list[str]
+    sorter_label: list[str | None]
+    trains: SpikeTrains
+    measures: UnitMeasures
+
+
+class Sorter(Protocol):
+    """A module that reads one sorter's folders."""
+
+    def recognizes(self, names: frozenset[str]) -> bool:
+        """Whether a folder with files of these names is this sorter's."""
+        ...
+
+    def read(self, folder: SortingFolder, scale: Scale) -> SorterResult:
+        """Read a recognised folder; every failure is one of the `BadInput` family."""
+        ...

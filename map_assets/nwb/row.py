@@ -1,0 +1,57 @@
+"""The `nwb_file` row of a session: which file stands and what the gates said of it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from map_assets.nwb.inspect import Inspection
+from map_assets.nwb.tables import NWB_FILE
+from map_assets.vocabulary.files import sha256_of
+
+
+def make_nwb_row(session: str, path: Path, relpath: str, inspection: Inspection) -> pa.Table:
+    """Make the one row of `nwb_file`.
+
+    Parameters
+    ----------
+    session : str
+        Session key.
+    path : pathlib.Path
+        The file; it is hashed here.
+    relpath : str
+        Its path under the store's root.
+    inspection : Inspection
+        What `inspect_nwb` found in it.
+
+    Raises
+    ------
+    UnreadableFile, ChangedWhileRead
+        If the file is not there or was written to while it was hashed.
+    """
+    sha256 = sha256_of(path)
+    row = {"session": session, "path": relpath, "size": path.stat().st_size, "sha256": sha256}
+    return NWB_FILE.from_rows([row | {"pynwb_version": version("pynwb")} | figures_of(inspection)])
+
+
+def figures_of(found: Inspection | pa.Table) -> dict[str, Any]:
+    """Return the columns of `nwb_file` that keep an inspection, from the inspection or from the row."""
+    if isinstance(found, pa.Table):
+        row: dict[str, Any] = found.to_pylist()[0]
+        return row
+    compared = found.roundtrip
+    return {
+        "can_be_read": found.can_be_read,
+        "identifier": found.identifier,
+        "n_units": found.n_units,
+        "n_trials": found.n_trials,
+        "n_validation_errors": found.n_validation_errors,
+        "n_inspector_checks": found.n_inspector_checks,
+        "n_inspector_critical": found.n_critical,
+        "n_inspector_suggestions": found.n_suggestions,
+        "differences": None if compared is None else "" if compared.passed else compared.description,
+        "messages": "\n".join(str(message) for message in found.messages),
+    }

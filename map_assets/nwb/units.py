@@ -1,0 +1,185 @@
+"""Units of the file, written as whole columns. When a probe observed the session is decided in `observed`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from map_assets.nwb.columns import (
+    column,
+    column_name,
+    floats,
+    meaning_of,
+    names_of,
+    plain_column,
+    ragged,
+    stored,
+    wholes,
+)
+from map_assets.nwb.observed import ObservedProbe, observe
+from map_assets.nwb.probes import electrode_rows
+
+_VOLT_PER_UV = 1e-6
+_OWN_MEANING = {
+    "n_spikes": "spikes of the unit in the whole sorting; those outside obs_intervals are not in this file",
+    "electrode": "contact with the largest waveform, numbered on the whole probe, from 0; NaN if unknown",
+}
+
+
+def add_units(nwbfile: Any, tables: Mapping[str, pa.Table]) -> list[str]:
+    """Add the units of every probe that observed the session.
+
+    Returns
+    -------
+    list of str
+        Sentences on what is left out and why.
+    """
+    units = tables["units"].sort_by([("probe", "ascending")])
+    probes: list[ObservedProbe] = []
+    notes = []
+    for probe in pc.unique(units["probe"]).to_pylist():
+        found = observe(probe, tables)
+        if isinstance(found, ObservedProbe):
+            probes.append(found)
+        else:
+            n_units = pc.sum(pc.equal(units["probe"], probe)).as_py()
+            notes.append(f"The {n_units} units of probe {probe} are left out: {found}.")
+    kept = units.filter(pc.is_in(units["probe"], pa.array([one.probe for one in probes], pa.int64())))
+    if not kept.num_rows:
+        return notes
+    spike_times, ends = _spike_times(kept, tables["spikes"], probes)
+    n_outside = int(pc.sum(kept["n_spikes"]).as_py()) - len(spike_times)
+    if n_outside:
+        notes.append(f"{n_outside} spikes outside the units' obs_intervals are left out.")
+    _add_table(nwbfile, kept, probes, spike_times, ends)
+    return notes
+
+
+def _spike_times(
+    units: pa.Table, spikes: pa.Table, probes: Sequence[ObservedProbe]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """All units' observed spikes on the session clock, s, unit after unit, and where each unit ends.
+
+    Trains are carried over one by one, straight into their place: a whole session's samples are never held twice.
+    """
+    trains = dict(_trains(spikes))
+    by_number = {one.probe: one for one in probes}
+    times_s = np.empty(pc.sum(pc.list_value_length(spikes["samples"])).as_py() or 0, np.float64)
+    ends = np.zeros(units.num_rows, np.int64)
+    n_written = 0
+    for row, (number, unit_id) in enumerate(zip(wholes(units["probe"]), wholes(units["unit_id"]), strict=True)):
+        samples = trains.get((number, unit_id))
+        if samples is not None:
+            observed_s = by_number[number].observed_s(samples)
+            times_s[n_written : n_written + len(observed_s)] = observed_s
+            n_written += len(observed_s)
+        ends[row] = n_written
+    return times_s[:n_written], ends
+
+
+def _trains(spikes: pa.Table) -> Iterator[tuple[tuple[int, int], NDArray[np.int64]]]:
+    """Each unit's samples, as views into the table."""
+    for batch in spikes.select(["probe", "unit_id", "samples"]).to_batches():
+        offsets = batch["samples"].offsets.to_numpy()
+        flat = batch["samples"].values.to_numpy()
+        units = zip(batch["probe"].to_pylist(), batch["unit_id"].to_pylist(), strict=True)
+        for unit, first, end in zip(units, offsets[:-1], offsets[1:], strict=True):
+            yield unit, flat[first:end]
+
+
+def _add_table(
+    nwbfile: Any,
+    units: pa.Table,
+    probes: Sequence[ObservedProbe],
+    spike_times: NDArray[np.float64],
+    ends: NDArray[np.int64],
+) -> None:
+    from pynwb.misc import Units
+
+    rates = np.array([one.sample_rate_hz for one in probes])
+    columns = [
+        *ragged("spike_times", "observed spikes on the session clock (s)", spike_times, ends),
+        *_obs_intervals(units, probes),
+        *_described(units),
+        *_electrodes(nwbfile, units),
+        column(
+            "electrode_group",
+            "the probe",
+            [nwbfile.electrode_groups[f"probe{probe}"] for probe in units["probe"].to_pylist()],
+        ),
+        column("sample_rate_hz", "nominal sample rate of the probe (Hz)", rates[_index_of_probe(units, probes)]),
+        *_waveforms(units),
+    ]
+    nwbfile.units = Units(
+        name="units",
+        description="One cluster of one sorting, with the sorter's own number in unit_id. Spike times are carried from "
+        "the probe's clock onto the session clock; outside obs_intervals a unit is unobserved, not silent.",
+        columns=columns,
+        colnames=names_of(columns),
+        waveform_rate=float(rates.mean()) if np.ptp(rates) <= 1e-3 * rates.mean() else None,
+        waveform_unit="volts",
+        resolution=float(1.0 / rates.min()),
+    )
+
+
+def _index_of_probe(units: pa.Table, probes: Sequence[ObservedProbe]) -> NDArray[np.intp]:
+    return np.asarray(np.searchsorted([one.probe for one in probes], units["probe"].to_numpy()), np.intp)
+
+
+def _obs_intervals(units: pa.Table, probes: Sequence[ObservedProbe]) -> list[Any]:
+    n_units = [int((units["probe"].to_numpy() == one.probe).sum()) for one in probes]
+    tiled = [np.tile(one.intervals_s, (n, 1)) for one, n in zip(probes, n_units, strict=True)]
+    lengths = np.repeat([len(one.intervals_s) for one in probes], n_units)
+    meaning = "when the probe observed the session: runs of trials found in its recording (s)"
+    return ragged("obs_intervals", meaning, np.concatenate(tiled), np.cumsum(lengths))
+
+
+def _described(units: pa.Table) -> list[Any]:
+    """The columns of `units` that are numbers or texts, metrics too; a metric that no unit has is left out."""
+    columns = []
+    for field in units.schema:
+        if field.name == "session":
+            continue
+        name = column_name(field.name)
+        made = plain_column(name, _OWN_MEANING.get(field.name, meaning_of(field)), units[field.name])
+        columns += [] if made is None else [made]
+    return columns
+
+
+def _electrodes(nwbfile: Any, units: pa.Table) -> list[Any]:
+    """The electrode with the largest waveform as a reference to the electrodes table; an empty cell where unknown."""
+    from hdmf.common import DynamicTableRegion, VectorIndex
+
+    if nwbfile.electrodes is None:
+        return []
+    rows = electrode_rows(nwbfile, units["probe"].to_numpy(), floats(units["electrode"]))
+    if not (rows >= 0).any():
+        return []
+    region = DynamicTableRegion(
+        name="electrodes",
+        description="the electrode with the largest waveform",
+        data=rows[rows >= 0],
+        table=nwbfile.electrodes,
+    )
+    return [region, VectorIndex(name="electrodes_index", data=np.cumsum(rows >= 0).astype(np.uint64), target=region)]
+
+
+def _waveforms(units: pa.Table) -> list[Any]:
+    """The mean waveforms in volts, NaN where a unit has none or a shorter one; no column where no unit has any."""
+    if "waveform_uv" not in units.column_names:
+        return []
+    lists = units["waveform_uv"].combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    if not lengths.any():
+        return []
+    waveforms = np.full((len(lengths), int(lengths.max())), np.nan, np.float32)
+    waveforms[np.arange(waveforms.shape[1]) < lengths[:, None]] = lists.flatten().to_numpy(zero_copy_only=False)
+    meaning = "mean waveform on the electrode with the largest one (V); NaN after its end, or where there is none"
+    from hdmf.common import VectorData
+
+    return [VectorData(name="waveform_mean", description=meaning, data=stored(waveforms * np.float32(_VOLT_PER_UV)))]

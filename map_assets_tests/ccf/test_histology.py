@@ -1,0 +1,241 @@
+"""Histology files: two formats, one broken file among good ones, names that do not tell."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import scipy.io
+
+from map_assets.ccf import histology
+from map_assets.ccf.histology import read_histology
+from map_assets.vocabulary.errors import (
+    NameDoesNotParse,
+    NoFormatRecognizes,
+    PiecesDoNotFit,
+    TwoFormatsRecognize,
+    UnreadableFile,
+)
+from map_assets.vocabulary.files import FoundFile
+
+Write = Callable[..., FoundFile]
+DAY = "SC022/20190228_1"
+
+
+def _channel(x: float, y: float, z: float, axial: float, lateral: float, region: int = 672) -> dict:
+    # An order other than the GUI's: values are read by key.
+    return {
+        "lateral": lateral,
+        "brain_region": "CP",
+        "z": z,
+        "brain_region_id": region,
+        "x": x,
+        "axial": axial,
+        "y": y,
+    }
+
+
+def _site_info(xyz_voxels: np.ndarray, region: list[float], mm_per_pixel: float = 0.02) -> bytes:
+    x, y, z = np.asarray(xyz_voxels, float).T
+    out = io.BytesIO()
+    site = {"pos": {"x": x, "y": y, "z": z, "mmPerPixel": mm_per_pixel}, "ont": {"id": np.asarray(region, float)}}
+    scipy.io.savemat(out, {"site": site})
+    return out.getvalue()
+
+
+def test_ibl_positions_are_turned_into_the_ccf_about_the_files_own_origin(found: Write, session: str) -> None:
+    file = found(
+        f"{DAY}/channel_locations.json",
+        {
+            "channel_10": _channel(-1000, 500, -2000, 40, 59),
+            "channel_2": _channel(-1010, 500, -2500, 20, 11, region=-672),
+            "origin": {"bregma": [5800, 5300, 300]},
+        },
+    )
+    tables, rejected = read_histology(session, [file])
+    assert rejected == ()
+    assert set(tables) == {"electrode_positions"}
+    first, second = tables["electrode_positions"].to_pylist()
+    assert (first["y_um"], second["y_um"]) == (20.0, 40.0)
+    assert [first[f"ccf_{axis}_um"] for axis in ("ap", "dv", "ml")] == [4800.0, 2800.0, 4790.0]
+    assert [second[f"ccf_{axis}_um"] for axis in ("ap", "dv", "ml")] == [4800.0, 2300.0, 4800.0]
+    assert (first["position_id"], first["probe"], first["shank"], first["contact"]) == (0, 1, 0, None)
+    assert (first["region_id_written"], first["format"], first["file"]) == (
+        -672,
+        "ibl_alignment",
+        f"{DAY}/channel_locations.json",
+    )
+
+
+def test_without_an_origin_the_origin_is_the_ibls_bregma(found: Write, session: str) -> None:
+    file = found(f"{DAY}/channel_locations.json", {"channel_0": _channel(0, 0, 0, 0, 11)})
+    row = read_histology(session, [file])[0]["electrode_positions"].to_pylist()[0]
+    assert [row[f"ccf_{axis}_um"] for axis in ("ap", "dv", "ml")] == [5400.0, 332.0, 5739.0]
+
+
+def test_picks_are_optional_and_share_the_origin_of_their_shank(found: Write, session: str) -> None:
+    moved = {"origin": {"bregma": [5700, 5000, 0]}, "channel_0": _channel(0, 0, 0, 0, 11)}
+    files = [
+        found(f"{DAY}/channel_locations_shank2.json", moved),
+        found(f"{DAY}/xyz_picks_shank2.json", {"xyz_picks": [[0, 0, -1000], [10, 0, 0]]}),
+        found("SC022/20190228_2/xyz_picks.json", {"xyz_picks": [[0, 0, 0]]}),
+    ]
+    tables, rejected = read_histology(session, files)
+    assert rejected == ()
+    track = tables["probe_tracks"].to_pylist()
+    assert [(row["probe"], row["shank"], row["point"]) for row in track] == [(1, 1, 0), (1, 1, 1), (2, 0, 0)]
+    assert [(row["ccf_ap_um"], row["ccf_dv_um"], row["ccf_ml_um"]) for row in track] == [
+        (5000.0, 1000.0, 5700.0),
+        (5000.0, 0.0, 5710.0),
+        (5400.0, 332.0, 5739.0),
+    ]
+    assert tables["electrode_positions"]["shank"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("folder", "probe"),
+    [("20190228_1", 1), ("20190228_12", 12), ("SC022_022819_g0/SC022_022819_g0_imec3", 4), ("20190228_2/alf", 2)],
+)
+def test_the_probe_is_read_from_the_folder(found: Write, session: str, folder: str, probe: int) -> None:
+    file = found(f"SC022/{folder}/channel_locations.json", {"channel_0": _channel(0, 0, 0, 0, 11)})
+    assert read_histology(session, [file])[0]["electrode_positions"]["probe"].to_pylist() == [probe]
+
+
+def test_landmarks_are_one_contact_each_in_true_micrometres(found: Write, session: str) -> None:
+    voxels = np.array([[300.0, 200.0, 250.0], [np.nan, np.nan, np.nan], [300.5, 199.0, 250.0]])
+    name = "SC022/landmarks_SC022_20190228_151010_2_3_siteInfo"
+    files = [
+        found(f"{name}.mat", _site_info(voxels, [672, np.nan, np.nan], mm_per_pixel=0.025)),
+        found(f"{name}.csv", '"a",true,1,2,3,4,5,6\n"b",false,1,2,3,6000.5,7,8\nc,FALSE,1,2,3,9,10,11\n'),
+    ]
+    tables, rejected = read_histology(session, files)
+    assert rejected == ()
+    rows = tables["electrode_positions"].to_pylist()
+    assert [(row["probe"], row["shank"], row["contact"], row["x_um"], row["y_um"]) for row in rows] == [
+        (2, 2, 0, None, None),
+        (2, 2, 2, None, None),
+    ]
+    assert [rows[1][f"ccf_{axis}_um"] for axis in ("ap", "dv", "ml")] == [6250.0, 4975.0, 7512.5]
+    assert [row["region_id_written"] for row in rows] == [672, None]
+    track = tables["probe_tracks"].to_pylist()
+    assert [(row["ccf_ap_um"], row["ccf_dv_um"], row["ccf_ml_um"]) for row in track] == [
+        (8.0, 7.0, 6000.5),
+        (11.0, 10.0, 9.0),
+    ]
+
+
+def test_a_shank_with_one_contact_reads_like_any_other(found: Write, session: str) -> None:
+    file = found("landmarks_SC022_20190228_1_siteInfo.mat", _site_info(np.array([[1.0, 2.0, 3.0]]), [672]))
+    assert read_histology(session, [file])[0]["electrode_positions"].num_rows == 1
+
+
+def test_one_broken_file_is_rejected_and_its_neighbours_go_on(found: Write, session: str) -> None:
+    files = [
+        found(f"{DAY}/channel_locations.json", '{"channel_0": '),
+        found(f"{DAY}/xyz_picks.json", {"xyz_picks": [[1, 2]]}),
+        found("SC022/20190228_2/channel_locations.json", {"channel_0": _channel(0, 0, 0, 0, 11)}),
+        found("landmarks_SC022_20190228_3_siteInfo.csv", "a,false,1,2,3,4,5\n"),
+        found("landmarks_SC022_20190228_3_siteInfo.mat", b"MATLAB 5.0 MAT-file" + b"\0" * 200),
+    ]
+    tables, rejected = read_histology(session, files)
+    assert tables["electrode_positions"]["probe"].to_pylist() == [2]
+    assert {one.files[0].relpath.name for one in rejected} == {
+        "channel_locations.json",
+        "xyz_picks.json",
+        "landmarks_SC022_20190228_3_siteInfo.csv",
+        "landmarks_SC022_20190228_3_siteInfo.mat",
+    }
+    assert all(isinstance(one.error, UnreadableFile) for one in rejected)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"channel_0": {"x": 1, "y": 2, "z": 3, "axial": 4}},
+        {"channel_0": {"x": "1", "y": 2, "z": 3, "axial": 4, "lateral": 5}},
+        {"channel_0": {"x": float("nan"), "y": 2, "z": 3, "axial": 4, "lateral": 5}},
+        {"channel_0": 7},
+        "[]",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+    ],
+)
+def test_broken_channel_locations_are_unreadable(found: Write, session: str, content: object) -> None:
+    tables, rejected = read_histology(session, [found(f"{DAY}/channel_locations.json", content)])
+    assert tables == {}
+    assert [type(one.error) for one in rejected] == [UnreadableFile]
+
+
+@pytest.mark.parametrize("origin", [{"bregma": [1, 2, 3], "lambda": [1, 2, 3]}, [1, 2, 3]])
+def test_an_origin_that_is_not_one_landmark_does_not_fit(found: Write, session: str, origin: object) -> None:
+    content = {"origin": origin, "channel_0": _channel(0, 0, 0, 0, 11)}
+    _, rejected = read_histology(session, [found(f"{DAY}/channel_locations.json", content)])
+    assert [type(one.error) for one in rejected] == [PiecesDoNotFit]
+
+
+def test_a_mat_file_cut_anywhere_is_unreadable(found: Write, session: str) -> None:
+    whole = _site_info(np.ones((20, 3)), [672] * 20)
+    for n_bytes in range(0, len(whole), 97):
+        file = found("landmarks_SC022_20190228_1_siteInfo.mat", whole[:n_bytes])
+        tables, rejected = read_histology(session, [file])
+        assert tables == {}
+        assert [type(one.error) for one in rejected] == [UnreadableFile], n_bytes
+
+
+def test_landmark_columns_of_different_lengths_do_not_fit(found: Write, session: str) -> None:
+    files = [
+        found("landmarks_SC022_20190228_1_siteInfo.mat", _site_info(np.ones((3, 3)), [672])),
+        found("landmarks_SC022_20190228_2_siteInfo.mat", _site_info(np.ones((3, 3)), [672] * 3, mm_per_pixel=20.0)),
+    ]
+    tables, rejected = read_histology(session, files)
+    assert tables == {}
+    assert [type(one.error) for one in rejected] == [PiecesDoNotFit, PiecesDoNotFit]
+
+
+@pytest.mark.parametrize(
+    ("relpath", "error"),
+    [
+        ("SC022/histology/channel_locations.json", NameDoesNotParse),
+        ("SC022/20190228_1/channel_locations_shank0.json", NameDoesNotParse),
+        ("SC022/20190301_1/channel_locations.json", PiecesDoNotFit),
+        ("landmarks_SC022_20190228_siteInfo.mat", NameDoesNotParse),
+        ("landmarks_SC022_20190228_1.mat", NameDoesNotParse),
+        ("landmarks_SC022_20190228_101010_1_siteInfo.mat", PiecesDoNotFit),
+        ("landmarks_SC023_20190228_1_siteInfo.mat", PiecesDoNotFit),
+        ("SC022/20190228_1/notes.txt", NoFormatRecognizes),
+    ],
+)
+def test_names_that_do_not_tell_are_rejected(found: Write, session: str, relpath: str, error: type) -> None:
+    _, rejected = read_histology(session, [found(relpath, "{}")])
+    assert [type(one.error) for one in rejected] == [error]
+
+
+def test_two_files_for_one_shank_are_both_rejected(found: Write, session: str) -> None:
+    content = {"channel_0": _channel(0, 0, 0, 0, 11)}
+    files = [
+        found(f"{DAY}/channel_locations.json", content),
+        found(f"{DAY}/old/channel_locations.json", content),
+        found("landmarks_SC022_20190228_1_2_siteInfo.mat", _site_info(np.ones((2, 3)), [672, 672])),
+    ]
+    tables, rejected = read_histology(session, files)
+    assert tables["electrode_positions"]["shank"].to_pylist() == [1, 1]
+    assert [len(one.files) for one in rejected] == [2]
+    assert isinstance(rejected[0].error, PiecesDoNotFit)
+
+
+def test_two_formats_that_claim_one_file_are_named(found: Write, session: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histology, "FORMATS", (*histology.FORMATS, histology.FORMATS[0]))
+    _, rejected = read_histology(session, [found(f"{DAY}/xyz_picks.json", {"xyz_picks": []})])
+    assert [type(one.error) for one in rejected] == [TwoFormatsRecognize]
+
+
+def test_files_of_other_roles_and_empty_tracks_make_no_table(found: Write, session: str) -> None:
+    files = [
+        found(f"{DAY}/xyz_picks.json", {"xyz_picks": []}),
+        found("SC022/20190228_2/channel_locations.json", "not read", role="raw"),
+    ]
+    assert read_histology(session, files) == ({}, ())
+    assert read_histology(session, []) == ({}, ())

@@ -1,0 +1,134 @@
+"""What a session is due for, decided from sets alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from map_assets.defs.due import Decision, Done, SessionState, decide, signature
+from map_assets.defs.stages import BY_NAME, SESSION_STAGES
+
+KEY = "SC022_20190228_151010"
+MAT = ("rig1", "SC022/a.mat", 100, 1)
+META = ("ephys", "SC022/a.ap.meta", 10, 1)
+CODES = ("ephys", "SC022/a_bitcode.mat", 10, 1)
+SORTED = ("ephys", "SC022/ks2/spike_times.npy", 10, 1)
+KNOWN = {"subject": "s1", "any subject": "s1", "insertions": "s1"}
+UNKNOWN = {"subject": None, "any subject": "s0", "insertions": "s0"}
+
+
+def after(state: SessionState, decision: Decision) -> SessionState:
+    """The state once every stage of a decision was done and made all its tables anew."""
+    tables = dict(state.tables)
+    for name in decision.stages:
+        for table in BY_NAME[name].writes:
+            tables[table.name] = tables.get(table.name, "v") + "+"
+    state = dataclasses.replace(state, tables=tables)
+    done = dict(state.done)
+    for name in decision.stages:
+        stage = BY_NAME[name]
+        done[name] = Done(signature(stage, state), tuple(table.name for table in stage.writes))
+    return dataclasses.replace(state, done=done)
+
+
+def behavior_only(**changes: object) -> SessionState:
+    return dataclasses.replace(SessionState(KEY, files={"behavior": [MAT]}, registry=KNOWN), **changes)
+
+
+def test_a_new_behavior_file_makes_behavior_nwb_and_receipt_and_nothing_of_ephys() -> None:
+    decision = decide(SESSION_STAGES, behavior_only())
+    assert decision.stages == (
+        "behavior", "sessions", "behavior_performance", "nwb_file", "archive_manifest", "archive_receipt",
+    )  # fmt: skip
+    assert decision.waits == {}
+
+
+def test_a_session_that_is_done_is_due_for_nothing() -> None:
+    state = behavior_only()
+    state = after(state, decide(SESSION_STAGES, state))
+    assert decide(SESSION_STAGES, state).stages == ()
+
+
+def test_an_unknown_animal_is_processed_and_only_its_nwb_waits_by_name() -> None:
+    decision = decide(SESSION_STAGES, behavior_only(registry=UNKNOWN))
+    assert "behavior" in decision.stages
+    assert "archive_receipt" in decision.stages
+    assert "nwb_file" not in decision.stages
+    assert "animal SC022" in decision.waits["nwb_file"]
+
+
+def test_importing_the_animal_makes_sessions_and_nwb_and_nothing_else() -> None:
+    state = behavior_only(registry=UNKNOWN)
+    state = after(state, decide(SESSION_STAGES, state))
+    decision = decide(SESSION_STAGES, dataclasses.replace(state, registry=KNOWN))
+    assert decision.stages == ("sessions", "nwb_file")
+
+
+def test_sorting_that_comes_late_makes_what_rests_on_it_and_nothing_else() -> None:
+    files = {"behavior": [MAT], "spikeglx_meta": [META], "bitcode": [CODES]}
+    state = behavior_only(files=files)
+    first = decide(SESSION_STAGES, state)
+    assert {"recordings", "clock_maps", "probes", "electrodes"} <= set(first.stages)
+    assert "sortings" not in first.stages
+    state = dataclasses.replace(after(state, first), files={**files, "sorting": [SORTED]})
+    decision = decide(SESSION_STAGES, state)
+    assert decision.stages == (
+        "sortings", "probes", "trial_spikes", "unit_stats", "psth", "unit_raster_psth",
+        "nwb_file", "archive_manifest", "archive_receipt",
+    )  # fmt: skip
+
+
+def test_a_resort_makes_again_what_rests_on_units_and_leaves_clocks_and_behavior_alone() -> None:
+    files = {"behavior": [MAT], "spikeglx_meta": [META], "bitcode": [CODES], "sorting": [SORTED]}
+    state = behavior_only(files=files)
+    state = after(state, decide(SESSION_STAGES, state))
+    again = (*SORTED[:3], 2)
+    decision = decide(SESSION_STAGES, dataclasses.replace(state, files={**files, "sorting": [again]}))
+    assert not {"behavior", "sessions", "recordings", "clock_maps", "electrodes", "behavior_performance"} & set(
+        decision.stages
+    )
+    assert {"sortings", "units", "trial_spikes", "psth", "nwb_file"} - {"units"} <= set(decision.stages)
+
+
+def test_files_that_still_change_are_waited_for() -> None:
+    files = {"behavior": [MAT], "spikeglx_meta": [META], "bitcode": [CODES], "sorting": [SORTED]}
+    decision = decide(SESSION_STAGES, behavior_only(files=files, moving=frozenset({"sorting"})))
+    assert "sortings" not in decision.stages
+    assert "sorting" in decision.waits["sortings"]
+    assert "clock_maps" in decision.stages
+
+
+def test_a_stage_that_failed_waits_until_something_changes() -> None:
+    state = behavior_only()
+    failed = {"behavior": Done(signature(BY_NAME["behavior"], state))}
+    state = dataclasses.replace(state, done=failed)
+    assert "behavior" not in decide(SESSION_STAGES, state).stages
+    changed = dataclasses.replace(state, files={"behavior": [(*MAT[:3], 2)]})
+    assert "behavior" in decide(SESSION_STAGES, changed).stages
+
+
+def test_a_table_that_was_made_and_is_gone_is_made_again() -> None:
+    state = behavior_only()
+    state = after(state, decide(SESSION_STAGES, state))
+    tables = {name: version for name, version in state.tables.items() if name != "licks"}
+    assert "behavior" in decide(SESSION_STAGES, dataclasses.replace(state, tables=tables)).stages
+
+
+def test_new_code_makes_its_stage_and_all_that_rests_on_it_again() -> None:
+    state = behavior_only()
+    state = after(state, decide(SESSION_STAGES, state))
+    stages = [
+        dataclasses.replace(stage, version="next") if stage.name == "sessions" else stage for stage in SESSION_STAGES
+    ]
+    assert decide(stages, state).stages == ("sessions", "nwb_file")
+
+
+@pytest.mark.parametrize("stage", SESSION_STAGES, ids=lambda stage: stage.name)
+def test_stages_stand_in_the_order_of_the_work(stage: object) -> None:
+    made: set[str] = set()
+    for earlier in SESSION_STAGES:
+        if earlier is stage:
+            break
+        made |= {table.name for table in earlier.writes}
+    assert set(stage.inputs) <= made
