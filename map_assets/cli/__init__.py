@@ -43,9 +43,13 @@ def _say_version(is_asked: bool) -> None:
 def _options(
     config: Annotated[
         Path | None,
-        typer.Option(help="Configuration file.  [default: $MAP_ASSETS_CONFIG, else map_assets.toml here or in data/]"),
+        typer.Option(
+            help="Configuration file.", show_default="$MAP_ASSETS_CONFIG, else map_assets.toml here or in data/"
+        ),
     ] = None,
-    traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a failure comes from.")] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the code a failure comes from.")
+    ] = False,
     version: Annotated[  # noqa: ARG001 - done by its callback
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
     ] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from map_assets.cli import terminal
 if TYPE_CHECKING:
     from map_assets.config import Config
     from map_assets.shares.ledger import Ledger
+    from map_assets.shares.share import ShareStatus
 
 COUNTS = ("found", "ingested", "waiting", "quarantined", "ignored", "absent")
 TOTAL = "total"
@@ -63,8 +64,13 @@ class State:
         return [*({**row, "is_total": False} for row in self.shares), {**self.total, "is_total": True, **details}]
 
 
-def state_of(config: Config, ledger: Ledger, sessions: Collection[str] = ()) -> State:
-    """Look where all files and stages are; with `sessions`, only what is theirs (counts always speak of whole shares)."""
+def state_of(config: Config, ledger: Ledger | None, sessions: Collection[str] = ()) -> State:
+    """Look where all files and stages are; with `sessions`, only what is theirs (counts always speak of whole shares).
+
+    Without a ledger nothing was scanned yet.
+    """
+    if ledger is None:
+        return State(_share_rows(config, []), [], [], [], [])
     only = set(sessions)
     waits = [
         {"session": session, "stage": stage, "waits_for": reason}
@@ -83,7 +89,7 @@ def state_of(config: Config, ledger: Ledger, sessions: Collection[str] = ()) -> 
     else:
         counted = ledger.waiting_reasons()
     return State(
-        _share_rows(config, ledger),
+        _share_rows(config, ledger.status()),
         waits,
         [{"n_files": n_files, "reason": reason} for reason, n_files in counted],
         quarantine,
@@ -91,13 +97,13 @@ def state_of(config: Config, ledger: Ledger, sessions: Collection[str] = ()) -> 
     )
 
 
-def _share_rows(config: Config, ledger: Ledger) -> Rows:
-    found = {status.share: status for status in ledger.status()}
+def _share_rows(config: Config, statuses: Iterable[ShareStatus]) -> Rows:
+    found = {status.share: status for status in statuses}
     rows: Rows = []
     for name in [*config.shares, *(name for name in found if name not in config.shares)]:
         status = found.get(name)
         if status is None:
-            facts = {"last_scan": None, "scan": "never scanned", "message": "It was never scanned."}
+            facts: dict[str, Any] = {"last_scan": None, "scan": "never scanned", "message": ""}
             rows.append({"share": name, **dict.fromkeys(COUNTS, 0), **facts})
             continue
         message = status.message if name in config.shares else "It is not in the configuration any more."
@@ -108,7 +114,13 @@ def _share_rows(config: Config, ledger: Ledger) -> Rows:
 
 def quarantined_row(file: Any) -> dict[str, Any]:
     """Tell which file is in quarantine and why."""
-    return {"share": file.share, "file": file.relpath, "session": file.session, "by": file.by or file.rule, "reason": file.reason}
+    return {
+        "share": file.share,
+        "file": file.relpath,
+        "session": file.session,
+        "by": file.by or file.rule,
+        "reason": file.reason,
+    }
 
 
 def failed_stages(ledger: Ledger) -> Rows:
@@ -146,7 +158,7 @@ def show_state(state: State, *, as_json: bool) -> None:
     terminal.show(counted, as_json=False, title="Files: found = ingested + waiting + quarantined + ignored")
     for row in state.shares:
         if row["message"] or row["scan"] not in {"ok", ""}:
-            terminal.tell(f"Share {row['share']} ({row['scan']}): {row['message']}".rstrip(": "))
+            terminal.tell(f"Share {row['share']}: {row['scan']}. {row['message']}".rstrip())
     for title, rows in (
         ("Files that wait", state.waiting_files),
         ("Stages that wait", state.waits),

@@ -39,14 +39,18 @@ def demo_folder(folder: Path, plan: LabPlan, seed: int, *, is_fresh: bool) -> It
     """
     folder = folder.expanduser().absolute()
     marker = folder / MARKER
-    if folder.is_symlink() or (folder.exists() and not marker.is_file() and (not folder.is_dir() or any(folder.iterdir()))):
+    if folder.is_symlink() or (
+        folder.exists() and not marker.is_file() and (not folder.is_dir() or any(folder.iterdir()))
+    ):
         raise NotADemo(f"{folder} holds something that is no demonstration; name another folder with --folder.")
     folder.mkdir(parents=True, exist_ok=True)
     with marker.open("a+", encoding="utf-8") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise NotADemo(f"A demonstration is running in {folder}; stop it first, or name another --folder.") from None
+            raise NotADemo(
+                f"A demonstration is running in {folder}; stop it first, or name another --folder."
+            ) from None
         held.seek(0)
         facts = _facts(held.read())
         config = folder / "map_assets.toml"

@@ -66,8 +66,8 @@ def _stages_of(session: SessionPlan) -> tuple[str, ...]:
     from map_assets.defs.stages import SESSION_STAGES
 
     files = {role: [("", "", 0, 0)] for role in roles_of(session)}
-    needs = {need: KNOWN for stage in SESSION_STAGES for need in stage.needs}
-    return decide(SESSION_STAGES, SessionState(session.key, files=files, registry=dict(needs))).stages
+    needs: dict[str, str | None] = {need: KNOWN for stage in SESSION_STAGES for need in stage.needs}
+    return decide(SESSION_STAGES, SessionState(session.key, files=files, registry=needs)).stages
 
 
 def roles_of(session: SessionPlan) -> set[str]:
@@ -121,7 +121,9 @@ def is_settled(found: Services, sessions: Sequence[Expected]) -> bool:
     from map_assets.defs.work import state_of
 
     shares = {status.share: status for status in found.ledger.status()}
-    if any(name not in shares or shares[name].scan_status != "ok" or shares[name].waiting for name in found.config.shares):
+    if any(
+        name not in shares or shares[name].scan_status != "ok" or shares[name].waiting for name in found.config.shares
+    ):
         return False
     asked = [(LAB_STAGES, LAB), *((SESSION_STAGES, expected.session) for expected in sessions)]
     return not any(decide(stages, state_of(stages, found, key)).stages for stages, key in asked)
@@ -133,7 +135,9 @@ def judged(expected: Expected, found: Services) -> Ended:
     if not expected.stages:
         return ended
     wrong = [*ended.wrong, *_checks_that_fail(expected, found)]
-    wrong += [f"it has no {name}" for name in ("nwb_file", "archive_receipt") if not found.store.has(name, expected.session)]
+    wrong += [
+        f"it has no {name}" for name in ("nwb_file", "archive_receipt") if not found.store.has(name, expected.session)
+    ]
     if wrong:
         return Ended(ended.sentence, ended.n_done, tuple(wrong))
     nwb = found.store.read("nwb_file", expected.session, ["n_units", "n_trials"]).to_pylist()[0]

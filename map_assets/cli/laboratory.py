@@ -21,10 +21,6 @@ class NoDagster(MapAssetsError):
     """The command needs the asset graph, and Dagster is not installed."""
 
 
-class NothingScanned(MapAssetsError):
-    """The laboratory has no ledger yet."""
-
-
 def use_config(path: Path) -> None:
     """Let this process, and all that it starts, take another configuration file.
 
@@ -64,19 +60,9 @@ def has_database(config: Config) -> bool:
     return not kind.startswith("sqlite") or Path(path).is_file()
 
 
-def ledger_of(found: Services) -> Ledger:
-    """Open the ledger for looking.
-
-    Raises
-    ------
-    NothingScanned
-        If there is none yet.
-    """
-    if not has_database(found.config):
-        raise NothingScanned(
-            "Nothing was scanned yet: name your shares in map_assets.toml and run `map-assets ingest`, or try `map-assets demo`."
-        )
-    return found.ledger
+def ledger_if_there(found: Services) -> Ledger | None:
+    """Open the ledger for looking; None where nothing was scanned yet."""
+    return found.ledger if has_database(found.config) else None
 
 
 def require_dagster(command: str) -> None:

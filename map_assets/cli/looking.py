@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from map_assets.cli import terminal
-from map_assets.cli.laboratory import configuration, has_database, ledger_of, services, services_of
+from map_assets.cli.laboratory import configuration, ledger_if_there, services, services_of
 from map_assets.vocabulary.errors import MapAssetsError
 
 if TYPE_CHECKING:
-    from map_assets.defs.services import Services
     from map_assets.store import Store
     from map_assets.vocabulary.table import Table
 
@@ -21,35 +20,24 @@ def status(as_json: terminal.AsJson = False) -> None:
     from map_assets.cli.conservation import show_state, state_of
 
     config, _ = configuration()
-    show_state(state_of(config, ledger_of(services_of(config))), as_json=as_json)
+    show_state(state_of(config, ledger_if_there(services_of(config))), as_json=as_json)
 
 
 def sessions(as_json: terminal.AsJson = False) -> None:
     """List all sessions with how far each has come."""
+    from map_assets.cli.conservation import failed_stages
+
     found = services()
+    ledger = ledger_if_there(found)
+    keys = sorted({*found.store.sessions(), *(() if ledger is None else ledger.sessions())})
+    waits = set() if ledger is None else {row[0] for row in ledger.waits()}
+    failed = set() if ledger is None else {row["session"] for row in failed_stages(ledger)}
     rows = []
-    keys = session_keys(found)
-    waits = {row[0] for row in found.ledger.waits()} if has_database(found.config) else set()
-    failed = _sessions_with_failures(found)
     with terminal.progress("reading sessions") as bar:
         for number, key in enumerate(keys):
             rows.append(_session_row(found.store, key, key in waits, key in failed))
             bar.at(number + 1, len(keys), "reading sessions")
     terminal.show(rows, as_json=as_json, empty="No session yet: `map-assets ingest` takes in what is on the shares.")
-
-
-def session_keys(found: Services) -> list[str]:
-    """List the keys of all sessions that were found or made."""
-    keys = set(found.store.sessions())
-    if has_database(found.config):
-        keys.update(found.ledger.sessions())
-    return sorted(keys)
-
-
-def _sessions_with_failures(found: Services) -> set[str]:
-    from map_assets.cli.conservation import failed_stages
-
-    return {row["session"] for row in failed_stages(found.ledger)} if has_database(found.config) else set()
 
 
 def _session_row(store: Store, key: str, is_waiting: bool, has_failed: bool) -> dict[str, Any]:

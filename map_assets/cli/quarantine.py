@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from map_assets.cli import terminal
-from map_assets.cli.laboratory import ledger_of, services
+from map_assets.cli.laboratory import ledger_if_there, services
 from map_assets.vocabulary.errors import MapAssetsError
 
 if TYPE_CHECKING:
     from map_assets.defs.services import Services
+    from map_assets.shares.ledger import Ledger
     from map_assets.shares.share import LedgerFile
 
 app = typer.Typer(help="Look at files that were put aside, and let them in again.", no_args_is_help=True)
@@ -31,7 +32,8 @@ def list_(as_json: terminal.AsJson = False) -> None:
     """List the files in quarantine, each with the reason."""
     from map_assets.cli.conservation import quarantined_row
 
-    rows = [quarantined_row(file) for file in ledger_of(services()).files(state="quarantined")]
+    ledger = ledger_if_there(services())
+    rows = [] if ledger is None else [quarantined_row(file) for file in ledger.files(state="quarantined")]
     terminal.show(rows, as_json=as_json, empty="No file is in quarantine.")
 
 
@@ -39,7 +41,7 @@ def list_(as_json: terminal.AsJson = False) -> None:
 def show(file: OneFile, as_json: terminal.AsJson = False) -> None:
     """Show all that is known of one file, and what became of it over time."""
     found = services()
-    ledger = ledger_of(found)
+    ledger = _ledger(found)
     known = pick(file, ledger.files(), found)
     facts = {name: getattr(known, name) for name in type(known).__dataclass_fields__}
     changes = [
@@ -58,7 +60,7 @@ def show(file: OneFile, as_json: terminal.AsJson = False) -> None:
 def retry(files: Files) -> None:
     """Take files out of quarantine, to be read once more."""
     found = services()
-    ledger = ledger_of(found)
+    ledger = _ledger(found)
     wanted = [pick(file, ledger.files(state="quarantined"), found, "in quarantine") for file in files]
     for known in wanted:
         ledger.retry(known.share, known.relpath)
@@ -69,7 +71,7 @@ def retry(files: Files) -> None:
 def release(
     file: OneFile,
     why: Annotated[str, typer.Option(help="Why it may be used as it is; kept with the file.")],
-    who: Annotated[str | None, typer.Option(help="Who decides.  [default: the user of this machine]")] = None,
+    who: Annotated[str | None, typer.Option(help="Who decides.", show_default="the user of this machine")] = None,
 ) -> None:
     """Say that a file is to be used as it is, although it looks unfinished or stands in another's place."""
     from getpass import getuser
@@ -77,11 +79,18 @@ def release(
     if not why.strip():
         raise MapAssetsError("A release needs a reason: --why 'what makes the file usable'.")
     found = services()
-    ledger = ledger_of(found)
+    ledger = _ledger(found)
     held = [known for known in ledger.files() if known.state in {"quarantined", "waiting"}]
     known = pick(file, held, found, "waiting or in quarantine")
     ledger.release(known.share, known.relpath, why.strip(), who or getuser())
     terminal.tell(f"{known.share}:{known.relpath} is used as it is, until it changes.")
+
+
+def _ledger(found: Services) -> Ledger:
+    ledger = ledger_if_there(found)
+    if ledger is None:
+        raise WhichFile("Nothing was scanned yet; `map-assets ingest` looks at the shares.")
+    return ledger
 
 
 def pick(named: str, files: Sequence[LedgerFile], found: Services, where: str = "in the ledger") -> LedgerFile:
@@ -101,7 +110,9 @@ def pick(named: str, files: Sequence[LedgerFile], found: Services, where: str = 
     exact = [file for file in files if is_meant(file)]
     meant = exact or [file for file in files if file.relpath.endswith(f"/{named}")]
     if not meant:
-        raise WhichFile(f"There is no file {named} {where}; `map-assets quarantine list` and `map-assets status` name what is.")
+        raise WhichFile(
+            f"There is no file {named} {where}; `map-assets quarantine list` and `map-assets status` name what is."
+        )
     if len(meant) > 1:
         several = ", ".join(f"{file.share}:{file.relpath}" for file in meant[:5])
         raise WhichFile(f"{named} may be any of {len(meant)} files {where}: {several}; give SHARE:PATH.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from map_assets.cli import terminal
-from map_assets.cli.laboratory import has_database, services
+from map_assets.cli.laboratory import ledger_if_there, services
 from map_assets.vocabulary.errors import MapAssetsError
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ def show(
 
     key = str(SessionKey.parse(session))
     found = services()
-    ledger = found.ledger if has_database(found.config) else None
-    page = page_of(key, found, ledger)
+    page = page_of(key, found, ledger_if_there(found))
     if not page["files"] and not page["tables"]:
-        raise NoSuchSession(f"There is no session {key} on the shares or in the store; `map-assets sessions` lists all.")
+        raise NoSuchSession(
+            f"There is no session {key} on the shares or in the store; `map-assets sessions` lists all."
+        )
     if as_json:
         terminal.print_json([{"session": key, **page}])
         return
@@ -82,11 +83,19 @@ def stage_rows(key: str, found: Services, ledger: Ledger) -> Rows:
     rows = []
     for stage in SESSION_STAGES:
         record = records.get(stage.name)
-        row: dict[str, Any] = {"stage": stage.name, "state": "not due", "at": None, "why": _lacks(stage, roles, standing)}
+        row: dict[str, Any] = {
+            "stage": stage.name,
+            "state": "not due",
+            "at": None,
+            "why": _lacks(stage, roles, standing),
+        }
         if record is not None:
             row |= {"state": record.outcome, "at": record.at, "why": why_failed(record.outcome, record.detail)}
         if stage.name in waits:
-            row |= {"state": "waits" if record is None else f"{record.outcome}, waits", "why": f"for {waits[stage.name]}"}
+            row |= {
+                "state": "waits" if record is None else f"{record.outcome}, waits",
+                "why": f"for {waits[stage.name]}",
+            }
         rows.append(row)
     return rows
 
@@ -140,9 +149,14 @@ def _nwb_rows(key: str, found: Services) -> Rows:
 def _receipt_rows(key: str, found: Services) -> Rows:
     """Sum archived files by receipt."""
     table = found.store.read_if_there("archive_receipt", key)
+    archive = found.config.archive.root
     sums: dict[str, dict[str, Any]] = {}
     for row in [] if table is None else table.to_pylist():
-        first = {"receipt": row["receipt_file"], "backend": row["backend"], "verified_at": row["verified_at"]}
+        first = {
+            "receipt": str(archive / row["receipt_file"]),
+            "backend": row["backend"],
+            "verified_at": row["verified_at"],
+        }
         receipt = sums.setdefault(row["receipt_file"], {**first, "n_files": 0, "size": 0})
         receipt["n_files"] += 1
         receipt["size"] += row["size"]

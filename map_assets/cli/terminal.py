@@ -27,6 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list of objec
 Row = Mapping[str, Any]
 
 _WIDE = 10_000
+_MANY = 10
 _QUIET_S = 1.0
 _NEWS_EVERY_S = 5.0
 TRACEBACK_VARIABLE = "MAP_ASSETS_TRACEBACK"
@@ -70,7 +71,7 @@ def show(rows: Sequence[Row], *, as_json: bool, title: str = "", empty: str = "N
     table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
     for name in rows[0]:
         is_number = all(isinstance(row[name], int | float | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(in_words(row.get(name))) for name in rows[0]))
     console().print(table)
@@ -102,6 +103,8 @@ def plain(value: Any) -> Any:
 
 def in_words(value: Any) -> str:
     """Write a value as it stands in a table's cell."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
     value = plain(value)
     if value is None:
         return ""
@@ -110,7 +113,8 @@ def in_words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return ", ".join(in_words(item) for item in value)
+        shown = [in_words(item) for item in value[:_MANY]]
+        return ", ".join(shown) + (f" ... ({len(value)} values)" if len(value) > _MANY else "")
     if isinstance(value, dict):
         return ", ".join(f"{key} {in_words(item)}" for key, item in value.items())
     return str(value)
@@ -158,7 +162,13 @@ def progress(text: str) -> Iterator[Bar]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        SpinnerColumn(),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     errors = Console(file=stream, highlight=False)
     moving = Progress(*columns, console=errors, transient=True, redirect_stdout=False, redirect_stderr=False)
     with moving:
@@ -168,11 +178,9 @@ def progress(text: str) -> Iterator[Bar]:
 # -- errors ----------------------------------------------------------------------------------------------------------
 def sentence_of(error: BaseException) -> str | None:
     """Say an expected failure in one sentence; None if it was not expected."""
-    if isinstance(error, MapAssetsError):
-        return " ".join(str(error).split())
     of = type(error).__module__.partition(".")[0]
-    if of in {"duckdb", "_duckdb"}:
-        # what follows an empty line shows the place in the statement; the first paragraph is the reason
+    if isinstance(error, MapAssetsError) or of in {"duckdb", "_duckdb"}:
+        # what follows an empty line shows the place in a query; the first paragraph is the reason
         return " ".join(str(error).partition("\n\n")[0].split())
     if of == "sqlalchemy":
         reason = getattr(error, "orig", None) or error

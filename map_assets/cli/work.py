@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def up(
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Port of the web pages; 0 takes a free one.  [default: as configured]"),
+        typer.Option(min=0, max=65535, help="Port of the web pages; 0 takes a free one.", show_default="as configured"),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address that they listen on.  [default: as configured]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address that they listen on.", show_default="as configured")] = None,
 ) -> None:
     """Start webserver and daemon, and stay until Ctrl-C."""
     require_dagster("up")
@@ -33,7 +33,9 @@ def up(
 
     config, path = configuration()
     if not config.shares:
-        terminal.say("No share is named in the configuration, so nothing will arrive: add a block [shares.NAME] to map_assets.toml.")
+        terminal.say(
+            "No share is named in the configuration, so nothing will arrive: add a block [shares.NAME] to map_assets.toml."
+        )
     with stopped_by_signals(), Servers(config, path, host=host, port=port) as servers:
         with terminal.progress("starting webserver and daemon"):
             servers.wait_until_ready()
@@ -73,7 +75,11 @@ def ingest(
     wait: Annotated[bool, typer.Option("--wait", help="Go on until no file is still changing.")] = False,
     settle_s: Annotated[
         float | None,
-        typer.Option(min=0, help="How long a file must stand still, in seconds, on every share in this call.  [default: as configured]"),
+        typer.Option(
+            min=0,
+            help="How long a file must stand still, in seconds, on every share in this call.",
+            show_default="as configured",
+        ),
     ] = None,
     as_json: terminal.AsJson = False,
 ) -> None:
@@ -115,5 +121,9 @@ def _with_settle_s(config: Config, settle_s: float) -> Config:
 def _orchestrator_writes_to(log: Path) -> Iterator[None]:
     """Let what the orchestrator says of each event go to a file; the terminal is for people."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as stream, contextlib.redirect_stderr(stream), contextlib.redirect_stdout(stream):
+    with (
+        log.open("a", encoding="utf-8") as stream,
+        contextlib.redirect_stderr(stream),
+        contextlib.redirect_stdout(stream),
+    ):
         yield

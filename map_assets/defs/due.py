@@ -14,7 +14,7 @@ FileMark = tuple[str, str, int, int]
 
 
 _WAITED_FOR = {
-    "subject": "the registry's row of animal {animal}: import it with `map-assets registry import SHEET`",
+    "subject": "the registry's row of animal {animal}, with its date of birth: import it with `map-assets registry import SHEET`",
     "annotation": "an annotation volume: set [ccf] annotation to an Allen CCF nrrd file",
 }
 

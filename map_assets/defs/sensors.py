@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -80,7 +81,7 @@ def request_runs(
     from map_assets.shares.refresh import refresh
 
     refresh(services.ledger)
-    seen = json.loads(cursor) if cursor else {"seen": 0, "mark": ""}
+    seen: dict[str, Any] = json.loads(cursor) if cursor else {"seen": 0, "mark": ""}
     busy = set(_sessions_under_way(instance))
     lab = due_for_lab(services)
     if lab is not None:

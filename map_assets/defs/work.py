@@ -67,7 +67,9 @@ def registry_marks(services: Services, session: str) -> dict[str, str | None]:
         return {"annotation": volume_mark(services.config)}
     registry, animal = services.registry, animal_of(session)
     mark = registry.fingerprint(animal)
-    known = registry.subject_of(animal) is not None
+    subject = registry.subject_of(animal)
+    # an NWB file without the animal's age does not pass its gates: it waits like one without the animal
+    known = subject is not None and subject.date_of_birth is not None
     return {"subject": mark if known else None, "any subject": mark, "insertions": mark}
 
 

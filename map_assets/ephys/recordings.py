@@ -78,7 +78,8 @@ def _recordings(metas: Sequence[FoundFile], animal: str, rejected: list[Rejected
         try:
             meta = read_meta(file.path)
             if is_probe_recording(meta):
-                by_probe[_need_probe(file, animal)].append((file, read_recording(meta)))
+                probe, recording = _need_probe(file, animal), read_recording(meta)
+                by_probe[probe].append((file, recording))
         except BadInput as error:
             rejected.append(Rejected((file,), error))
     chosen = []

@@ -97,11 +97,11 @@ def _indexed(session: str, probe: int, trains: pa.Table, intervals: Intervals) -
     samples = trains["samples"].combine_chunks()
     values, offsets = samples.values.to_numpy(), samples.offsets.to_numpy()
     n_units, n_trials = len(samples), len(intervals.trial)
-    edges = np.concatenate([intervals.first_sample, intervals.stop_sample])
-    found = np.empty((n_units, 2 * n_trials), np.int64)
+    edges, place = np.unique(np.concatenate([intervals.first_sample, intervals.stop_sample]), return_inverse=True)
+    found = np.empty((n_units, len(edges)), np.int64)
     for unit in range(n_units):
         found[unit] = np.searchsorted(values[offsets[unit] : offsets[unit + 1]], edges)
-    first = found[:, :n_trials]
+    first, stop = found[:, place[:n_trials]], found[:, place[n_trials:]]
     n_rows = n_units * n_trials
     return TRIAL_SPIKES.from_columns(
         {
@@ -110,6 +110,6 @@ def _indexed(session: str, probe: int, trains: pa.Table, intervals: Intervals) -
             "unit_id": np.repeat(trains["unit_id"].to_numpy(), n_trials),
             "trial": np.tile(intervals.trial, n_units),
             "first_spike": first.ravel(),
-            "n_spikes": (found[:, n_trials:] - first).ravel(),
+            "n_spikes": (stop - first).ravel(),
         }
     )

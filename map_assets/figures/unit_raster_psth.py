@@ -171,11 +171,14 @@ def _fill(
             bin_s, side.rate_hz - side.sem_hz, side.rate_hz + side.sem_hz, color=SIDES[name], alpha=0.22, lw=0
         )
         average.plot(bin_s, side.rate_hz, color=SIDES[name], lw=1.6)
-    average.set(xlabel="time from go cue (s)", ylabel="spikes/s", xlim=(-3, 3), ylim=(0, None))
+    half = (bin_s[1] - bin_s[0]) / 2
+    average.set(xlabel="time from go cue (s)", ylabel="spikes/s", xlim=(bin_s[0] - half, bin_s[-1] + half))
+    highest = max(float(np.nanmax(np.r_[side.rate_hz, side.rate_hz + side.sem_hz])) for side in sides.values())
+    average.set_ylim(0, 1.18 * highest or 1)
     event_lines(raster, events, labelled=True)
     event_lines(average, events, labelled=False)
     average.annotate(
-        f"mean and standard error over trials, {1000 * (bin_s[1] - bin_s[0]):.0f} ms bins",
+        f"mean and standard error over trials, {2000 * half:.0f} ms bins",
         (0.995, 0.98),
         xycoords="axes fraction",
         ha="right",
@@ -222,4 +225,4 @@ def _raster(axes: Axes, sides: dict[str, _Side]) -> None:
         if below < total:
             axes.axhline(below, color=FAINT, lw=0.6)
     axes.set(ylim=(0, total), ylabel="hit trials")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))

@@ -17,6 +17,12 @@ from map_assets.vocabulary.subject import Insertion
 NO_REGION = "root"
 """The whole brain in the Allen ontology: the location of an electrode of which no finer region is known."""
 
+_ALLEN_SPELLING = {
+    **{f"CUL4 5{layer}": f"CUL4, 5{layer}" for layer in ("", "gr", "mo", "pu")},
+    **{f"Mm{part}": f"MM{part}" for part in ("d", "l", "m", "me", "p")},
+}
+"""Acronyms that our ontology (iblatlas's) spells otherwise than the Allen Institute, whose terms NWB wants."""
+
 _CCF = {
     "x": ("ccf_ap_um", "position in the Allen CCF along AP, posterior positive (um); NaN where not traced"),
     "y": ("ccf_dv_um", "position in the Allen CCF along DV, inferior positive (um); NaN where not traced"),
@@ -138,6 +144,11 @@ def _add_electrodes(nwbfile: Any, electrodes: pa.Table) -> None:
     nwbfile.electrodes = ElectrodesTable(columns=columns, colnames=names_of(columns))
 
 
+def allen_acronym(region: str) -> str:
+    """Return a region's acronym as the Allen Institute spells it."""
+    return _ALLEN_SPELLING.get(region, region)
+
+
 def _places(electrodes: pa.Table) -> list[Any]:
     """Region and position in the brain; only the region, of which nothing is known, where there is no histology."""
     if "region" not in electrodes.column_names:
@@ -146,7 +157,7 @@ def _places(electrodes: pa.Table) -> list[Any]:
         column(
             "location",
             f"acronym of the Allen CCF region; {NO_REGION} (the whole brain) where region_status is not labelled",
-            texts(electrodes["region"], NO_REGION),
+            [allen_acronym(one) for one in texts(electrodes["region"], NO_REGION)],
         ),
         column(
             "region_status",

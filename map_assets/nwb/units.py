@@ -52,8 +52,7 @@ def add_units(nwbfile: Any, tables: Mapping[str, pa.Table]) -> list[str]:
     kept = units.filter(pc.is_in(units["probe"], pa.array([one.probe for one in probes], pa.int64())))
     if not kept.num_rows:
         return notes
-    spike_times, ends = _spike_times(kept, tables["spikes"], probes)
-    n_outside = int(pc.sum(kept["n_spikes"]).as_py()) - len(spike_times)
+    spike_times, ends, n_outside = _spike_times(kept, tables["spikes"], probes)
     if n_outside:
         notes.append(f"{n_outside} spikes outside the units' obs_intervals are left out.")
     _add_table(nwbfile, kept, probes, spike_times, ends)
@@ -62,8 +61,8 @@ def add_units(nwbfile: Any, tables: Mapping[str, pa.Table]) -> list[str]:
 
 def _spike_times(
     units: pa.Table, spikes: pa.Table, probes: Sequence[ObservedProbe]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """All units' observed spikes on the session clock, s, unit after unit, and where each unit ends.
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    """All units' observed spikes on the session clock, s, one unit after the other; their ends; how many are left out.
 
     Trains are carried over one by one, straight into their place: a whole session's samples are never held twice.
     """
@@ -71,15 +70,16 @@ def _spike_times(
     by_number = {one.probe: one for one in probes}
     times_s = np.empty(pc.sum(pc.list_value_length(spikes["samples"])).as_py() or 0, np.float64)
     ends = np.zeros(units.num_rows, np.int64)
-    n_written = 0
+    n_written, n_outside = 0, 0
     for row, (number, unit_id) in enumerate(zip(wholes(units["probe"]), wholes(units["unit_id"]), strict=True)):
         samples = trains.get((number, unit_id))
         if samples is not None:
             observed_s = by_number[number].observed_s(samples)
             times_s[n_written : n_written + len(observed_s)] = observed_s
             n_written += len(observed_s)
+            n_outside += len(samples) - len(observed_s)
         ends[row] = n_written
-    return times_s[:n_written], ends
+    return times_s[:n_written], ends, n_outside
 
 
 def _trains(spikes: pa.Table) -> Iterator[tuple[tuple[int, int], NDArray[np.int64]]]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 
 from map_assets.shares.duplicates import settle_duplicates
-from map_assets.shares.grouping import KnownSession, Placed, assign, clue_of
+from map_assets.shares.grouping import Clue, KnownSession, Placed, assign, clue_of
 from map_assets.shares.ledger import Ledger, keep_facts
 from map_assets.shares.roles import SAME_BYTES
 from map_assets.shares.schema import DIRTY_DAYS, FILES, METAS, SESSIONS, SHARES
@@ -34,6 +34,7 @@ class _Day:
     rows: list[Row[Any]] = field(default_factory=list)
     sessions: list[KnownSession] = field(default_factory=list)
     recorded: dict[tuple[str, str], list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    placed: dict[tuple[str, Clue], Placed] = field(default_factory=dict)
 
 
 def refresh(ledger: Ledger, now: datetime | None = None) -> None:
@@ -94,9 +95,12 @@ def _decide(day: _Day, kinds: Mapping[str, str], roots: Mapping[str, Path]) -> l
 
 def _place(row: Row[Any], day: _Day, kind: str) -> Placed:
     clue = clue_of(kind, row.relpath)
-    folders = ((row.share, folder) for folder in clue.folders)
-    recorded: list[datetime] = next((day.recorded[at] for at in folders if at in day.recorded), [])
-    return assign(clue, day.sessions, recorded)
+    placed = day.placed.get((row.share, clue))
+    if placed is None:
+        folders = ((row.share, folder) for folder in clue.folders)
+        recorded: list[datetime] = next((day.recorded[at] for at in folders if at in day.recorded), [])
+        placed = day.placed[row.share, clue] = assign(clue, day.sessions, recorded)
+    return placed
 
 
 def _placing(row: Row[Any], placed: Placed) -> list[tuple[Row[Any], dict[str, Any]]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import lru_cache
 
 from map_assets.shares.share import MARKER
 
@@ -105,20 +107,40 @@ TWO_FILES = "two-files-one-session"
 """Rule by which different behaviour files of one session are put into quarantine."""
 
 
-def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)", re.DOTALL)
+_REVISION = 1
+"""Raised when `grouping` reads names differently, so that every share is looked at anew."""
 
 
-_COMPILED = {
-    kind: tuple((rule, _compiled(rule.names), _compiled(rule.folders)) for rule in RULES if kind in rule.kinds)
-    for kind in _ALL
-}
+def _one_of(rules: tuple[NameRule, ...], which: str) -> re.Pattern[str]:
+    """Compile the patterns of many rules into one; the group that matched is the number of the first rule that is met."""
+    groups = []
+    for number, rule in enumerate(rules):
+        patterns = getattr(rule, which)
+        if patterns:
+            groups.append(f"(?P<r{number}>{'|'.join(translate(pattern) for pattern in patterns)})")
+    return re.compile("|".join(groups) or r"(?!)", re.DOTALL)
+
+
+_RULES_OF = {kind: tuple(rule for rule in RULES if kind in rule.kinds) for kind in _ALL}
+_NAMES = {kind: _one_of(rules, "names") for kind, rules in _RULES_OF.items()}
+_FOLDERS = {kind: _one_of(rules, "folders") for kind, rules in _RULES_OF.items()}
 
 
 def rule_of(kind: str, relpath: str) -> NameRule:
     """Find the first rule that a path under a share of that kind meets."""
-    *folders, name = relpath.lower().split("/")
-    for rule, names, below in _COMPILED[kind]:
-        if names.match(name) or any(below.match(folder) for folder in folders):
-            return rule
-    raise AssertionError(f"the last rule meets every name, not {relpath!r}")
+    folder, _, name = relpath.lower().rpartition("/")
+    met = _NAMES[kind].match(name)
+    last = len(_RULES_OF[kind]) - 1  # the last rule meets every name
+    number = last if met is None or met.lastgroup is None else int(met.lastgroup[1:])
+    return _RULES_OF[kind][min(number, _folder_rule(kind, folder, last))]
+
+
+@lru_cache(maxsize=65536)
+def _folder_rule(kind: str, folder: str, last: int) -> int:
+    met = (_FOLDERS[kind].match(part) for part in folder.split("/"))
+    return min((int(found.lastgroup[1:]) for found in met if found is not None and found.lastgroup), default=last)
+
+
+def rules_mark(kind: str) -> str:
+    """Fingerprint what names on a share of that kind mean."""
+    return hashlib.sha256(f"{_REVISION} {kind} {_RULES_OF[kind]}".encode()).hexdigest()[:16]

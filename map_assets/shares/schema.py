@@ -36,6 +36,7 @@ SHARES = SqlTable(
     Column("rig", String),
     Column("settle_s", Float, nullable=False),
     Column("marker", String),
+    Column("rules", String, nullable=False),  # what names meant at the last good scan
     Column("had_files", Boolean, nullable=False),
     Column("last_scan_us", BigInteger),
     Column("clock_us", BigInteger),  # our clock at the last good scan

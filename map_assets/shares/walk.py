@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -117,8 +118,7 @@ def _walk(root: Path) -> Look:
         prefix, folder = folders.pop()
         try:
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    _take(look, folders, prefix, entry)
+                _list(look, folders, prefix, entries)
         except FileNotFoundError:
             if not prefix:
                 raise
@@ -129,26 +129,29 @@ def _walk(root: Path) -> Look:
     return look
 
 
-def _take(look: Look, folders: list[tuple[str, str]], prefix: str, entry: os.DirEntry[str]) -> None:
-    relpath = prefix + entry.name
-    try:
-        if entry.is_dir(follow_symlinks=False):
-            folders.append((f"{relpath}/", entry.path))
-            return
-        facts = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return  # it went while we looked
-    except OSError:
-        look.unread.append(_storable(relpath))
-        return
-    relpath = _storable(relpath)
-    if not stat.S_ISREG(facts.st_mode):
-        look.odd.add(relpath)
-    # inodes may use all 64 bits; databases have 63 and a sign
-    inode = facts.st_ino - 2**64 if facts.st_ino >= 2**63 else facts.st_ino
-    look.found[relpath] = Facts(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, inode)
+def _list(look: Look, folders: list[tuple[str, str]], prefix: str, entries: Iterable[os.DirEntry[str]]) -> None:
+    """Take down what one folder holds."""
+    for entry in entries:
+        relpath = prefix + entry.name
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append((f"{relpath}/", entry.path))
+                continue
+            facts = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # it went while we looked
+        except OSError:
+            look.unread.append(_storable(relpath))
+            continue
+        if not relpath.isascii():
+            relpath = _storable(relpath)
+        if not stat.S_ISREG(facts.st_mode):
+            look.odd.add(relpath)
+        # inodes may use all 64 bits; databases have 63 and a sign
+        inode = facts.st_ino if facts.st_ino < 2**63 else facts.st_ino - 2**64
+        look.found[relpath] = Facts(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, inode)
 
 
 def _storable(relpath: str) -> str:
     """Write bytes that are no text as ``\\udcXX``, which no database refuses; such a name is never used as a path."""
-    return relpath if relpath.isascii() else relpath.encode("utf-8", "backslashreplace").decode("utf-8")
+    return relpath.encode("utf-8", "backslashreplace").decode("utf-8")

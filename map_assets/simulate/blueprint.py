@@ -58,7 +58,7 @@ TARGETS: dict[str, Target] = {
         ("Striatum", 600.0, 2000.0, 4300.0),
         ("Thalamus", -1400.0, 1300.0, 4600.0),
         ("Midbrain", -3300.0, 1200.0, 4500.0),
-        ("Medulla", -6300.0, 1100.0, 5000.0),
+        ("Medulla", -5600.0, 1100.0, 4800.0),
     )
     for side, sign in (("left", -1.0), ("right", 1.0))
 }
@@ -208,6 +208,17 @@ class SessionPlan:
 
 
 @dataclass(frozen=True)
+class PersonPlan:
+    """One person of the registry; `full_name` is "Last, First"."""
+
+    username: str
+    full_name: str
+
+
+PEOPLE = (PersonPlan("rivera", "Rivera, Alma"), PersonPlan("okafor", "Okafor, Ben"))
+
+
+@dataclass(frozen=True)
 class AnimalPlan:
     """One animal of the registry."""
 
@@ -231,6 +242,7 @@ class LabPlan:
         Of the annotation volume: 100 or 200.
     name, institution : str
         Of the made-up lab.
+    people : tuple of PersonPlan
     """
 
     animals: tuple[AnimalPlan, ...]
@@ -238,6 +250,7 @@ class LabPlan:
     voxel_um: float = 100.0
     name: str = "The Made-up Lab"
     institution: str = "Institute for Simulated Mice"
+    people: tuple[PersonPlan, ...] = PEOPLE
 
     def session(self, key: str) -> SessionPlan:
         """Find a session's plan by its key; KeyError if there is none."""

@@ -20,7 +20,7 @@ from map_assets.simulate.histology import write_histology
 from map_assets.simulate.kilosort import make_clusters, write_sorting
 from map_assets.simulate.neurons import make_neurons, make_segments, make_trains
 from map_assets.simulate.presets import PRESETS
-from map_assets.simulate.registry import write_animals, write_insertions
+from map_assets.simulate.registry import write_animals, write_insertions, write_people
 from map_assets.simulate.spikeglx import sample_rate_text, write_recording
 from map_assets.simulate.task import make_trials
 from map_assets.simulate.tracks import make_track
@@ -54,7 +54,7 @@ class WrittenLaboratory:
     root : pathlib.Path
     config : pathlib.Path
         ``map_assets.toml``, ready to use.
-    animals, insertions : pathlib.Path
+    people, animals, insertions : pathlib.Path
         The registry's sheets.
     annotation : pathlib.Path
         The atlas.
@@ -63,6 +63,7 @@ class WrittenLaboratory:
 
     root: Path
     config: Path
+    people: Path
     animals: Path
     insertions: Path
     annotation: Path
@@ -110,11 +111,12 @@ def write_laboratory(
     for share in SHARES:
         (out / share).mkdir(parents=True, exist_ok=True)
     annotation = write_volume(out / "ccf" / "annotation.nrrd", make_volume(plan.voxel_um))
+    people = write_people(out / "registry" / "people.csv", plan.people)
     animals = write_animals(out / "registry" / "animals.csv", plan.animals)
     insertions = write_insertions(out / "registry" / "insertions.csv", plan.sessions)
     config = write_text(out / "map_assets.toml", _configuration(out, plan, data_root, settle_s))
     sessions = tuple(write_session(out, session, voxel_um=plan.voxel_um) for session in plan.sessions)
-    return WrittenLaboratory(out, config, animals, insertions, annotation, sessions)
+    return WrittenLaboratory(out, config, people, animals, insertions, annotation, sessions)
 
 
 def write_session(out: Path, plan: SessionPlan, *, voxel_um: float = 100.0) -> WrittenSession:

@@ -1,4 +1,4 @@
-"""Writes the two sheets that people keep: animals, and where probes were aimed. Reading them lives in `lab`."""
+"""Writes the sheets that people keep: people, animals, and where probes were aimed. Reading them lives in `lab`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
-from map_assets.simulate.blueprint import TARGETS, AnimalPlan, SessionPlan
+from map_assets.simulate.blueprint import TARGETS, AnimalPlan, PersonPlan, SessionPlan
 from map_assets.simulate.defects import BEHAVIOR_IS_UNUSABLE
 from map_assets.simulate.writing import write_text
 
+PERSON_COLUMNS = ("username", "fullname")
 ANIMAL_COLUMNS = (
     *("subject_id", "username", "cage_number", "date_of_birth", "sex", "animal_source"),
     *("water_restriction_number", "wr_start_date", "wr_start_weight"),
@@ -21,6 +22,11 @@ INSERTION_COLUMNS = (
     *("skull_reference", "ap_location", "ml_location", "depth", "theta", "phi", "beta", "brain_area", "hemisphere"),
     *("drift_presence", "alignment_confidence", "number_of_landmarks", "insertion_comment", "good_period", "project"),
 )
+
+
+def write_people(path: Path, people: Iterable[PersonPlan]) -> Path:
+    """Write ``people.csv``, one row a person."""
+    return _write(path, PERSON_COLUMNS, [(person.username, person.full_name) for person in people])
 
 
 def write_animals(path: Path, animals: Iterable[AnimalPlan]) -> Path:

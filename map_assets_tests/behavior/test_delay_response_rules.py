@@ -242,7 +242,9 @@ def test_a_trial_whose_two_records_disagree_is_skipped(rig) -> None:
     }
     tables = rig.read([data], RawData=raw)
     assert tables["trials"].num_rows == 0
-    assert only(tables["skipped_trials"])["reason"] == "TrialEnd was visited 0 times by RawData and 1 times by RawEvents"
+    assert (
+        only(tables["skipped_trials"])["reason"] == "TrialEnd was visited 0 times by RawData and 1 times by RawEvents"
+    )
     raw["OriginalStateTimestamps"] = rig.cell([np.arange(7.0)[None]])
     reason = only(rig.read([data], RawData=raw)["skipped_trials"])["reason"]
     assert reason == "7 states were visited and 7 times written; one more time than states"
@@ -250,7 +252,10 @@ def test_a_trial_whose_two_records_disagree_is_skipped(rig) -> None:
 
 def test_names_of_settings_are_the_files_own_where_it_has_them(rig) -> None:
     meta = {
-        "ProtocolType": {"Style": "popupmenu", "String": rig.cell(["Calib", "Licking", "Auto_step1", "No", "Own_step3"])},
+        "ProtocolType": {
+            "Style": "popupmenu",
+            "String": rig.cell(["Calib", "Licking", "Auto_step1", "No", "Own_step3"]),
+        },
         "Autolearn": {"Style": "popupmenu", "String": rig.cell(["On", "Off"])},
     }
     gui = rig.trial()["gui"]

@@ -62,7 +62,19 @@ def test_the_file_and_its_start_are_as_known(tables) -> None:
 
 
 def test_trials_start_on_the_session_clock(tables) -> None:
-    bpod = [3501.308, 3508.549, 3515.356, 3522.208, 3529.869, 3708.059, 3714.503, 3805.860, 3875.707, 3882.521, 3974.472]
+    bpod = [
+        3501.308,
+        3508.549,
+        3515.356,
+        3522.208,
+        3529.869,
+        3708.059,
+        3714.503,
+        3805.860,
+        3875.707,
+        3882.521,
+        3974.472,
+    ]
     assert tables["trials"]["start_s"].to_pylist() == pytest.approx([start - 3501.308 for start in bpod], abs=1e-9)
 
 
@@ -97,7 +109,9 @@ def test_trial_seven_asks_four_times_and_trials_four_and_eight_restart_the_sampl
 
 
 def test_stop_is_the_entry_of_trial_end(tables, raw) -> None:
-    expected = [next(entry for state, entry, _ in raw_visits(raw, trial) if state == "TrialEnd") for trial in range(1, 12)]
+    expected = [
+        next(entry for state, entry, _ in raw_visits(raw, trial) if state == "TrialEnd") for trial in range(1, 12)
+    ]
     durations = np.subtract(tables["trials"]["stop_s"].to_numpy(), tables["trials"]["start_s"].to_numpy())
     np.testing.assert_allclose(durations, expected, atol=1e-6)
 

@@ -84,6 +84,17 @@ def test_a_column_that_was_not_recorded_does_not_mix_up_the_others(make_sites: S
     assert np.array_equal(_place(table), _ccf(some["x_um"].to_numpy(), some["y_um"].to_numpy()))
 
 
+def test_columns_that_are_staggered_the_other_way_round_pair_from_left_to_right(make_sites: Sites) -> None:
+    """Kilosort's old map of the NP1.0 probe has 11 and 43 um where SpikeGLX has 16 and 48, and 27 and 59 for 0 and 32."""
+    sites = make_sites(np.arange(384))
+    x, y = sites["x_um"].to_numpy(), sites["y_um"].to_numpy()
+    x_kilosort = np.where(y % 40 == 0, x - 16 + 11, x + 27)
+    known = _positions(_ccf(x_kilosort, y), x_um=x_kilosort, y_um=y)
+    table = make_electrodes(SESSION, sites, known)
+    assert np.array_equal(_place(table), _ccf(x_kilosort, y))
+    assert set(table["position_source"].to_pylist()) == {"traced"}
+
+
 def test_gaps_are_interpolated_and_nothing_is_extrapolated_beyond_a_row(make_sites: Sites) -> None:
     sites = make_sites(np.arange(100))
     x, y = sites["x_um"].to_numpy(), sites["y_um"].to_numpy()

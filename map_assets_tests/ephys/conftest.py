@@ -123,7 +123,7 @@ def ephys_trials_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return EPHYS_TRIALS.from_rows([{**ordinary, "ephys_trial": number, **row} for number, row in enumerate(rows, 1)])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
     """The makers above, by name."""
     makers: tuple[Callable[..., Any], ...] = (found, found_all, write_meta, write_bitcode, write_kilosort)

@@ -100,7 +100,7 @@ def test_a_trial_before_one_of_unknown_start_keeps_no_uncertain_go_cue() -> None
     np.testing.assert_array_equal(assign_go_cues(start, GO_S), GO_S)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_every_go_cue_goes_to_the_trial_that_holds_it(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 12))
@@ -111,7 +111,7 @@ def test_every_go_cue_goes_to_the_trial_that_holds_it(data: st.DataObject) -> No
     np.testing.assert_array_equal(assign_go_cues(start, go[has_go][list(order)]), np.where(has_go, go, np.nan))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     n=st.integers(1, 30),
     first_s=st.floats(1.0, 3600.0),

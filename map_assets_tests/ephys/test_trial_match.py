@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,7 +113,7 @@ def test_nothing_in_common_is_an_error_that_says_how_many(ephys: list[str]) -> N
         match_trials([1, 2, 3], ["1010", "0110", None], ephys)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_unique_codes_match_exactly_whatever_each_side_lost(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 25))
@@ -131,7 +133,7 @@ def test_unique_codes_match_exactly_whatever_each_side_lost(data: st.DataObject)
     assert sorted([*match.ephys_trials, *match.unmatched_ephys_trials]) == list(range(1, len(ephys) + 1))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(codes=st.lists(st.sampled_from("ABC"), min_size=1, max_size=14), data=st.data())
 def test_a_stretch_of_repeated_codes_is_matched_rightly_or_not_at_all(codes: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(codes) - 1))
@@ -143,7 +145,7 @@ def test_a_stretch_of_repeated_codes_is_matched_rightly_or_not_at_all(codes: lis
     assert all(trial == ephys_trial + start for trial, ephys_trial in pairs(match))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     behavior=st.lists(st.sampled_from("ABC"), min_size=1, max_size=8),
     ephys=st.lists(st.sampled_from("ABC"), min_size=1, max_size=8),
@@ -161,7 +163,7 @@ def test_a_pair_stands_in_every_best_alignment_or_is_no_pair(behavior: list[str]
 
     def worth(alignment: list[tuple[int, int]]) -> tuple[int, int]:
         shifts = [row - place for row, place in alignment]
-        return len(alignment), -sum(a != b for a, b in zip(shifts, shifts[1:], strict=False))
+        return len(alignment), -sum(a != b for a, b in pairwise(shifts))
 
     most = max(map(worth, alignments))
     certain = set.intersection(*(set(alignment) for alignment in alignments if worth(alignment) == most))

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from map_assets.behavior.tables import TRIALS
+from map_assets.ccf.ontology import make_ontology
 from map_assets.nwb.columns import column_name, plain_name
 from map_assets.nwb.identity import file_identifier
 from map_assets.nwb.observed import observed_intervals
-from map_assets.nwb.probes import insertion_of
+from map_assets.nwb.probes import NO_REGION, allen_acronym, insertion_of
 from map_assets.nwb.write import write_nwb
 from map_assets.vocabulary.subject import Insertion
 
@@ -114,6 +115,15 @@ def test_the_insertion_is_that_of_the_animal_the_day_and_the_probe(made: SimpleN
 def test_a_metric_takes_no_name_that_nwb_uses(name: str) -> None:
     assert column_name(name) == f"metric_{name}"
     assert column_name(f"my_{name}") == f"my_{name}"
+
+
+def test_every_region_of_the_ontology_is_a_term_that_the_inspector_knows() -> None:
+    from nwbinspector._internal_configs._allen_ccf import get_allen_ccf_location_terms
+
+    acronyms = [NO_REGION, *make_ontology()["region"].to_pylist()]
+    written = [allen_acronym(acronym) for acronym in acronyms]
+    assert [one for one in written if one not in get_allen_ccf_location_terms()] == []
+    assert len(set(written)) == len(acronyms) - 1, "root stands in the ontology too; else no two become one"
 
 
 def test_names_lose_slashes_and_colons() -> None:

@@ -19,10 +19,12 @@ def plan() -> LabPlan:
     (probe,) = session.probes
     probes = (
         probe,
-        replace(probe, model="NP2.0", target="left Striatum", serial_number="2", drift_ppm=-35.0, histology="landmarks"),
+        replace(
+            probe, model="NP2.0", target="left Striatum", serial_number="2", drift_ppm=-35.0, histology="landmarks"
+        ),
         replace(probe, model="NP2.0 four-shank", target="right Thalamus", serial_number="3", is_curated=False),
     )
-    return replace(lab, sessions=(replace(session, probes=probes),))
+    return replace(lab, sessions=(replace(session, probes=probes, early_share=0.3, no_answer_share=0.2),))
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,9 @@ def test_probeinterface_finds_every_contact_where_it_is(ephys: Path, session: Se
 def test_four_shanks_are_wired_as_in_a_real_recording(ephys: Path, shared_data: Path) -> None:
     ours = values_of(meta_of(ephys, 3))
     real = values_of(shared_data / "spikeglx/meta/NP2_4_shanks.imec0.ap.meta")
-    blocks = np.array([[0, 2, 4, 6, 5, 7, 1, 3], [1, 3, 5, 7, 4, 6, 0, 2], [4, 6, 0, 2, 1, 3, 5, 7], [5, 7, 1, 3, 0, 2, 4, 6]])
+    blocks = np.array(
+        [[0, 2, 4, 6, 5, 7, 1, 3], [1, 3, 5, 7, 4, 6, 0, 2], [4, 6, 0, 2, 1, 3, 5, 7], [5, 7, 1, 3, 0, 2, 4, 6]]
+    )
     for values in (ours, real):
         entries = [tuple(map(int, entry.split())) for entry in values["~imroTbl"][1:-1].split(")(")[1:]]
         assert len(entries) == 384

@@ -1,0 +1,147 @@
+"""One session's spikes, read from the store and carried onto the session clock. The arithmetic lives in `spikes`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from map_assets.analyst.errors import NoSessionClock, NoSuchUnit
+from map_assets.analyst.spikes import AlignedSpikes, Trains, cut
+from map_assets.vocabulary.clock import ClockMap
+
+if TYPE_CHECKING:
+    from map_assets.analyst.standing import Standing
+
+
+class SessionSpikes:
+    """A session's spike trains and observed trials; what was read once is kept.
+
+    Parameters
+    ----------
+    standing : Standing
+    session : str
+        The session key.
+    """
+
+    def __init__(self, standing: Standing, session: str) -> None:
+        self._standing = standing
+        self._session = session
+        self._trains: dict[int, Trains] = {}
+        self._observed: pa.Table | None = None
+
+    def of(self, probe: int, unit_id: int) -> NDArray[np.float64]:
+        """Return a unit's spikes on the session clock, s; a copy."""
+        times_s = self.trains(probe).of(unit_id)
+        if times_s is None:
+            raise NoSuchUnit(f"Probe {probe} of session {self._session} has no unit {unit_id}.")
+        return times_s.copy()
+
+    def around(
+        self,
+        event: str,
+        trial: NDArray[np.int64],
+        at_s: NDArray[np.float64],
+        probe: int | None,
+        unit_id: int | None,
+        window: tuple[float, float],
+    ) -> AlignedSpikes:
+        """Cut spikes around events, for the units and trials in which the probe observed the trial.
+
+        Parameters
+        ----------
+        event : str
+            What `at_s` is called.
+        trial : numpy.ndarray of int, shape (n_trials,)
+            Rising.
+        at_s : numpy.ndarray of float, shape (n_trials,)
+            Events on the session clock, s.
+        probe, unit_id : int or None
+            Only this one.
+        window : tuple of float
+            Half-open, s.
+        """
+        if unit_id is not None and probe is None:
+            raise NoSuchUnit(f"Unit numbers begin anew on each probe; name the probe of unit {unit_id} too.")
+        if not window[0] < window[1]:
+            raise ValueError(f"The window {window} s is empty; expected from, to.")
+        observed = self.observed()
+        probes = np.unique(observed["probe"].to_numpy()) if probe is None else np.array([probe])
+        nothing = np.empty(0), *(np.empty(0, np.int64),) * 4, np.empty(0)
+        parts = [nothing, *(self._cut(int(each), unit_id, observed, trial, at_s, window) for each in probes)]
+        times_s, n_spikes, of_probe, of_unit, of_trial, event_s = (
+            np.concatenate(part) for part in zip(*parts, strict=True)
+        )
+        offsets = np.r_[0, np.cumsum(n_spikes)]
+        return AlignedSpikes(event, window, times_s, offsets, of_probe, of_unit, of_trial, event_s)
+
+    def observed(self) -> pa.Table:
+        """Probe, unit and trial of every row of trial_spikes, in that order."""
+        if self._observed is None:
+            names = ["probe", "unit_id", "trial"]
+            rows = self._standing.read("trial_spikes", self._session, names)
+            self._observed = rows.sort_by([(name, "ascending") for name in names])
+        return self._observed
+
+    def trains(self, probe: int) -> Trains:
+        """Read a probe's spike trains.
+
+        Raises
+        ------
+        NoSuchTable, NoSuchUnit, NoSessionClock
+            If nothing is sorted yet, if not that probe, or if its clock is not on the session clock.
+        """
+        if probe not in self._trains:
+            units = self._standing.read("units", self._session, ["probe", "unit_id"])
+            spikes = self._standing.read("spikes", self._session)
+            units, spikes = (rows.filter(pc.field("probe") == probe).combine_chunks() for rows in (units, spikes))
+            if units.num_rows == 0:
+                raise NoSuchUnit(f"Session {self._session} has no sorted probe {probe}.")
+            clock, sample_rate_hz = self._clock(probe)
+            times_s = clock.session_s(pc.list_flatten(spikes["samples"]).to_numpy() / sample_rate_hz)
+            # a unit without a row in spikes is a unit without spikes
+            silent = np.setdiff1d(units["unit_id"].to_numpy(), spikes["unit_id"].to_numpy())
+            n_spikes = np.r_[pc.list_value_length(spikes["samples"]).to_numpy(), np.zeros(silent.size, np.int64)]
+            unit_id = np.r_[spikes["unit_id"].to_numpy(), silent]
+            self._trains[probe] = Trains(unit_id, np.r_[0, np.cumsum(n_spikes)].astype(np.int64), times_s)
+        return self._trains[probe]
+
+    def _cut(
+        self,
+        probe: int,
+        unit_id: int | None,
+        observed: pa.Table,
+        trial: NDArray[np.int64],
+        at_s: NDArray[np.float64],
+        window: tuple[float, float],
+    ) -> tuple[NDArray[Any], ...]:
+        """Cut one probe's spikes: times, spikes in each row, and probe, unit, trial, event of each row."""
+        trains = self.trains(probe)
+        is_row = observed["probe"].to_numpy() == probe
+        if unit_id is not None:
+            if trains.of(unit_id) is None:
+                raise NoSuchUnit(f"Probe {probe} of session {self._session} has no unit {unit_id}.")
+            is_row &= observed["unit_id"].to_numpy() == unit_id
+        unit, of_trial = observed["unit_id"].to_numpy()[is_row], observed["trial"].to_numpy()[is_row]
+        is_wanted = np.isin(of_trial, trial)
+        unit, of_trial = unit[is_wanted], of_trial[is_wanted]
+        event_s = at_s[np.searchsorted(trial, of_trial)]
+        order = np.argsort(trains.unit_id)
+        index = order[np.searchsorted(trains.unit_id, unit, sorter=order)]
+        times_s, n_spikes = cut(trains, index, event_s, window)
+        return times_s, n_spikes, np.full(unit.size, probe), unit, of_trial, event_s
+
+    def _clock(self, probe: int) -> tuple[ClockMap, float]:
+        probes = self._standing.read("probes", self._session, ["probe", "sample_rate_hz"]).to_pylist()
+        maps = self._standing.read("clock_maps", self._session, ["probe", "offset_s", "drift_ppm"]).to_pylist()
+        rate = next((row["sample_rate_hz"] for row in probes if row["probe"] == probe), None)
+        fit = next((row for row in maps if row["probe"] == probe and None not in row.values()), None)
+        if rate is None or fit is None:
+            lacking = "no sample rate (its SpikeGLX meta file)" if rate is None else "no clock map (its bitcode file)"
+            raise NoSessionClock(
+                f"Probe {probe} of session {self._session} has {lacking} yet, so no time on its clock."
+            )
+        return ClockMap(fit["offset_s"], fit["drift_ppm"]), rate

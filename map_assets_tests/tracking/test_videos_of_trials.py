@@ -1,0 +1,160 @@
+"""Which camera and trial each video is of, by its name and the frame-to-trial map."""
+
+from __future__ import annotations
+
+import pytest
+
+from map_assets.tracking.read import read_tracking
+from map_assets.tracking.videos import parse_name
+from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit
+
+
+def trials_of(table) -> dict[str, int]:
+    return {row["file"]: row["trial"] for row in table.to_pylist()}
+
+
+@pytest.mark.parametrize(
+    ("name", "camera", "number"),
+    [
+        ("dl59_20190412_side_19-0000.csv", "side", 19),
+        ("dl59_side_19.csv", "side", 19),
+        ("dl59-x_y_side_face_007-0000DLC_resnet50_x_body_3.csv", "side", 7),
+        ("dl59_041219_bottom_face_1-0000.csv", "bottom", 1),
+        ("dl59_041219_bottom_1-0001.csv", "bottom", 1),
+        ("dl59_041219_side_body_12.csv", "body", 12),
+        ("dl59_041219_body_12-.csv", "body", 12),
+    ],
+)
+def test_a_name_says_camera_and_number(tracker, name, camera, number) -> None:
+    assert parse_name("dl59", tracker.text(name, "")) == (camera, number)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dl5_side_1.csv",
+        "dl599_side_1.csv",
+        "x_dl59_side_1.csv",
+        "dl59_side.csv",
+        "dl59_top_1.csv",
+        "dl59_side_1-0000.h5",
+        "dl59_side_one.csv",
+        "dl59_aside_1.csv",
+    ],
+)
+def test_a_name_of_another_form_is_rejected_by_name(tracker, name) -> None:
+    with pytest.raises(NameDoesNotParse, match="its name says no camera and video number"):
+        parse_name("dl59", tracker.text(name, ""))
+    assert name in tracker.read()[1]
+
+
+def test_without_a_map_a_videos_number_is_its_trial(tracker) -> None:
+    tracker.csv("dl59_x_side_1-0000.csv")
+    tracker.csv("dl59_x_side_3-0000.csv")
+    table, rejected = tracker.read()
+    assert trials_of(table) == {"dl59_x_side_1-0000.csv": 1, "dl59_x_side_3-0000.csv": 3}
+    assert rejected == {}
+
+
+def test_a_map_gives_each_video_its_trial_for_its_own_camera(tracker) -> None:
+    """As in a session whose trial 11 is video 19: a constant offset of 8."""
+    for number in (9, 10, 11):
+        tracker.csv(f"dl59_x_side_{number}-0000.csv")
+    tracker.csv("dl59_x_body_2-0000.csv")
+    tracker.text("dl59_041219_side_face.txt", "9\t1\r\n\n10\t2\n\n11\t3\n")
+    table, rejected = tracker.read()
+    assert rejected == {}
+    assert trials_of(table) == {
+        "dl59_x_side_9-0000.csv": 1,
+        "dl59_x_side_10-0000.csv": 2,
+        "dl59_x_side_11-0000.csv": 3,
+        "dl59_x_body_2-0000.csv": 2,
+    }
+
+
+def test_a_video_that_the_map_does_not_place_once_is_rejected_alone(tracker) -> None:
+    for number in range(1, 8):
+        tracker.csv(f"dl59_x_side_{number}-0000.csv")
+    tracker.text("dl59_041219_side.txt", "1\t1\n2\t2\n2\t3\n3\t4\n4\t4\n5\t99\n6\t6\n")
+    table, rejected = tracker.read(n_trials=6)
+    assert trials_of(table) == {"dl59_x_side_1-0000.csv": 1, "dl59_x_side_6-0000.csv": 6}
+    reasons = {int(name.split("_")[3].split("-")[0]): text for name, text in rejected.items()}
+    assert sorted(reasons) == [2, 3, 4, 5, 7]
+    assert "names 2 trials for video 2" in reasons[2]
+    assert "names trial 4 for several videos" in reasons[3]
+    assert "names trial 4 for several videos" in reasons[4]
+    assert "by dl59_041219_side.txt it is of trial 99, which the session did not keep" in reasons[5]
+    assert "names no trials for video 7" in reasons[7]
+
+
+def test_a_video_of_a_skipped_trial_is_rejected(tracker) -> None:
+    for number in (1, 2):
+        tracker.csv(f"dl59_x_side_{number}-0000.csv")
+    table, rejected = read_tracking(tracker.session, tracker.files, tracker.trials([1, 3]))
+    assert trials_of(table) == {"dl59_x_side_1-0000.csv": 1}
+    assert "by its number it is of trial 2, which the session did not keep" in str(rejected[0].error)
+
+
+def test_two_results_of_one_video_are_both_rejected(tracker) -> None:
+    names = ["dl59_x_side_1-0000.csv", "dl59_x_side_face_1-0000.csv", "dl59_x_side_001-0000DLC_v2.csv"]
+    files = [tracker.csv(name) for name in names]
+    tracker.csv("dl59_x_side_2-0000.csv")
+    table, rejected = read_tracking(tracker.session, tracker.files, tracker.trials([1, 2]))
+    assert set(trials_of(table).values()) == {2}
+    assert len(rejected) == 1
+    assert set(rejected[0].files) == set(files)
+    assert all(name in str(rejected[0].error) for name in names)
+
+
+@pytest.mark.parametrize("line", ["1;1", "1", "1\t2\t3", "one\t1", "1.5\t2", "-1\t2", "\x00"])
+def test_a_map_that_cannot_be_read_takes_its_cameras_videos_with_it(tracker, line) -> None:
+    side = tracker.csv("dl59_x_side_1-0000.csv")
+    tracker.csv("dl59_x_body_1-0000.csv")
+    tracked = tracker.text("dl59_041219_side.txt", f"7\t1\n{line}\n")
+    table, rejected = read_tracking(tracker.session, tracker.files, tracker.trials([1]))
+    assert trials_of(table) == {"dl59_x_body_1-0000.csv": 1}
+    assert [one.files for one in rejected] == [(tracked, side)]
+    assert "line 2" in str(rejected[0].error)
+
+
+def test_a_map_that_is_no_text_or_gone_is_rejected(tracker) -> None:
+    tracker.csv("dl59_x_side_1-0000.csv")
+    file = tracker.text("dl59_041219_side.txt", b"\xff\xfe1\x00")
+    assert "cannot be read" in tracker.read()[1]["dl59_041219_side.txt"]
+    file.path.unlink()
+    table, rejected = tracker.read()
+    assert "cannot be reached" in rejected["dl59_x_side_1-0000.csv"]
+    assert table.num_rows == 0
+
+
+def test_two_maps_of_one_camera_are_not_chosen_between(tracker) -> None:
+    tracker.csv("dl59_x_side_1-0000.csv")
+    tracker.text("dl59_041219_side.txt", "1\t1\n")
+    tracker.text("dl59_20190412_side_face.txt", "1\t2\n")
+    table, rejected = read_tracking(tracker.session, tracker.files, tracker.trials([1, 2]))
+    assert table.num_rows == 0
+    assert len(rejected[0].files) == 3
+    assert type(rejected[0].error) is PiecesDoNotFit
+
+
+def test_a_map_whose_name_says_no_camera_is_not_passed_over_in_silence(tracker) -> None:
+    tracker.csv("dl59_x_side_1-0000.csv")
+    tracker.text("dl59_041219_top.txt", "1\t2\n")
+    table, rejected = tracker.read()
+    assert "its name says no camera" in rejected["dl59_041219_top.txt"]
+    assert table.num_rows == 2
+
+
+def test_files_of_other_roles_are_passed_over(tracker) -> None:
+    tracker.text("dl59_x_side_1.avi", b"video", role="video")
+    tracker.text("dl59_041219_side.txt", "1\t2\n", role="raw")
+    tracker.csv("dl59_x_side_1-0000.csv")
+    table, rejected = tracker.read()
+    assert trials_of(table) == {"dl59_x_side_1-0000.csv": 1}
+    assert rejected == {}
+
+
+def test_a_map_with_no_line_places_no_video(tracker) -> None:
+    tracker.csv("dl59_x_side_1-0000.csv")
+    tracker.text("dl59_041219_side.txt", "\n\n")
+    assert "names no trials for video 1" in tracker.read()[1]["dl59_x_side_1-0000.csv"]
