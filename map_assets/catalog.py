@@ -8,6 +8,7 @@ from map_assets.behavior.tables import TABLES as _BEHAVIOR
 from map_assets.ccf.tables import TABLES as _CCF
 from map_assets.ephys.tables import TABLES as _EPHYS
 from map_assets.figures.tables import TABLES as _FIGURES
+from map_assets.lab.tables import TABLES as _LAB
 from map_assets.nwb.tables import TABLES as _NWB
 from map_assets.sessions.tables import TABLES as _SESSIONS
 from map_assets.tracking.tables import TABLES as _TRACKING
@@ -15,6 +16,7 @@ from map_assets.vocabulary.table import Table
 
 TABLES: tuple[Table, ...] = (
     *_SESSIONS,
+    *_LAB,
     *_BEHAVIOR,
     *_TRACKING,
     *_EPHYS,

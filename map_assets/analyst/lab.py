@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from map_assets.analyst.regions import resolve_region
+from map_assets.analyst.regions import aimed_at, resolve_region
 from map_assets.analyst.sql import Desk
 from map_assets.catalog import TABLES
 from map_assets.vocabulary.table import Table
@@ -130,7 +130,8 @@ class Lab:
         Parameters
         ----------
         region : str, optional
-            Allen acronym or full name; regions inside it count too, where the ontology stands in the store.
+            A target area as the lab names it (``ALM``, ``left ALM``): the units of the probes that were aimed there. Else
+            an Allen acronym or full name: the units that lie there or in a region inside it.
         quality : str, optional
             The sorter's or curator's label, as found (``good``).
         session : str or iterable of str, optional
@@ -139,7 +140,7 @@ class Lab:
         Raises
         ------
         NoSuchRegion
-            If the Allen ontology has no such region. Target areas such as ALM are none.
+            If no probe was aimed at such an area and the Allen ontology has no such region.
         NoSuchTable
             If a named session has no units yet.
         """
@@ -152,12 +153,13 @@ class Lab:
             found = found[found["quality"] == quality]
         electrodes = self._beside("electrodes", session, ["session", "probe", "electrode", *_PLACE])
         if region is not None:
-            ontology = self.arrow("ccf_ontology")
-            wanted = resolve_region(region, ontology, set(electrodes["region"].dropna()))
-            electrodes = electrodes[electrodes["region"].isin(wanted)]
+            targets = self._beside("insertions", session, ["session", "probe", "brain_area", "hemisphere"])
+            aimed = aimed_at(region, targets)
+            if aimed.empty:
+                wanted = resolve_region(region, self.arrow("ccf_ontology"), set(electrodes["region"].dropna()))
+                aimed = electrodes.loc[electrodes["region"].isin(wanted), ["session", "probe", "electrode"]]
+            found = found.merge(aimed, on=list(aimed.columns))
         found = joined(found, electrodes, ["session", "probe", "electrode"])
-        if region is not None:
-            found = found[found["region"].notna()]
         found = joined(found, self._beside("unit_stats", session, None), _UNIT)
         found = joined(found, self._beside("probes", session, ["session", "probe", *_PROBE]), ["session", "probe"])
         return found.reset_index(drop=True)

@@ -1,17 +1,36 @@
-"""Which brain regions a name means: an Allen acronym or full name, with every region inside it. Lookups live in `ccf`."""
+"""Which place a name means: a target area of the lab, or an Allen region with all inside it. Lookups live in `ccf`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from map_assets.analyst.errors import NoSuchRegion, near
 
-_NOT_ALLEN = {
-    "ALM": "ALM, the anterior lateral motor cortex, is a target area and no region of the Allen ontology; "
-    "the Allen region that holds most of it is MOs (secondary motor area)",
-}
+if TYPE_CHECKING:
+    from map_assets.analyst.frame import Frame
+
+
+def aimed_at(name: str, targets: Frame) -> Frame:
+    """Choose the probes that were aimed at a target area, as people named it: ``ALM``, or ``left ALM``.
+
+    Parameters
+    ----------
+    name : str
+    targets : Frame
+        `session`, `probe`, `brain_area` and `hemisphere` of the registry's insertions.
+
+    Returns
+    -------
+    Frame
+        `session` and `probe`; empty where nobody aimed at such an area.
+    """
+    area = targets["brain_area"].fillna("").str.casefold()
+    side = targets["hemisphere"].fillna("").str.casefold()
+    wanted = name.casefold()
+    return targets.loc[(area == wanted) | (side + " " + area == wanted), ["session", "probe"]]
 
 
 def resolve_region(name: str, ontology: pa.Table | None, present: Iterable[str]) -> set[str]:
@@ -36,8 +55,6 @@ def resolve_region(name: str, ontology: pa.Table | None, present: Iterable[str])
     NoSuchRegion
         If nothing is called so; names that look like it are given.
     """
-    if name in _NOT_ALLEN:
-        raise NoSuchRegion(f"{_NOT_ALLEN[name]}. Ask for that, or for positions with lab.sql.")
     acronyms = set(present)
     if ontology is None or ontology.num_rows == 0:
         if name in acronyms:
@@ -54,7 +71,7 @@ def resolve_region(name: str, ontology: pa.Table | None, present: Iterable[str])
         names = {row["region"] for row in found or rows} | {row["name"] for row in found or rows}
         raise NoSuchRegion(
             f"{'More than one' if found else 'No'} Allen region is called {name!r}{near(name, names)}; "
-            "lab.table('ccf_ontology') lists all."
+            "lab.table('ccf_ontology') lists all, and no probe was aimed at an area of that name."
         )
     children: dict[int | None, list[int]] = {}
     for row in rows:

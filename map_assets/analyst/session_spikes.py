@@ -1,4 +1,4 @@
-"""One session's spikes, read from the store and carried onto the session clock. The arithmetic lives in `spikes`."""
+"""One session's spikes, read from the store with their way onto the session clock. The arithmetic lives in `spikes`."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class SessionSpikes:
         self._observed: pa.Table | None = None
 
     def of(self, probe: int, unit_id: int) -> NDArray[np.float64]:
-        """Return a unit's spikes on the session clock, s; a copy."""
+        """Return a unit's spikes on the session clock, s."""
         times_s = self.trains(probe).of(unit_id)
         if times_s is None:
             raise NoSuchUnit(f"Probe {probe} of session {self._session} has no unit {unit_id}.")
-        return times_s.copy()
+        return times_s
 
     def around(
         self,
@@ -97,16 +97,17 @@ class SessionSpikes:
         if probe not in self._trains:
             units = self._standing.read("units", self._session, ["probe", "unit_id"])
             spikes = self._standing.read("spikes", self._session)
-            units, spikes = (rows.filter(pc.field("probe") == probe).combine_chunks() for rows in (units, spikes))
+            units, spikes = _of_probe(units, probe), _of_probe(spikes, probe)
             if units.num_rows == 0:
                 raise NoSuchUnit(f"Session {self._session} has no sorted probe {probe}.")
             clock, sample_rate_hz = self._clock(probe)
-            times_s = clock.session_s(pc.list_flatten(spikes["samples"]).to_numpy() / sample_rate_hz)
             # a unit without a row in spikes is a unit without spikes
             silent = np.setdiff1d(units["unit_id"].to_numpy(), spikes["unit_id"].to_numpy())
             n_spikes = np.r_[pc.list_value_length(spikes["samples"]).to_numpy(), np.zeros(silent.size, np.int64)]
             unit_id = np.r_[spikes["unit_id"].to_numpy(), silent]
-            self._trains[probe] = Trains(unit_id, np.r_[0, np.cumsum(n_spikes)].astype(np.int64), times_s)
+            offsets = np.r_[0, np.cumsum(n_spikes)].astype(np.int64)
+            samples = pc.list_flatten(spikes["samples"]).to_numpy()
+            self._trains[probe] = Trains(unit_id, offsets, samples, sample_rate_hz, clock)
         return self._trains[probe]
 
     def _cut(
@@ -122,7 +123,7 @@ class SessionSpikes:
         trains = self.trains(probe)
         is_row = observed["probe"].to_numpy() == probe
         if unit_id is not None:
-            if trains.of(unit_id) is None:
+            if unit_id not in trains.unit_id:
                 raise NoSuchUnit(f"Probe {probe} of session {self._session} has no unit {unit_id}.")
             is_row &= observed["unit_id"].to_numpy() == unit_id
         unit, of_trial = observed["unit_id"].to_numpy()[is_row], observed["trial"].to_numpy()[is_row]
@@ -145,3 +146,9 @@ class SessionSpikes:
                 f"Probe {probe} of session {self._session} has {lacking} yet, so no time on its clock."
             )
         return ClockMap(fit["offset_s"], fit["drift_ppm"]), rate
+
+
+def _of_probe(rows: pa.Table, probe: int) -> pa.Table:
+    """Rows of one probe in one chunk; without a copy where there is no other probe."""
+    is_here = pc.equal(rows["probe"], probe)
+    return (rows if pc.all(is_here, min_count=0).as_py() else rows.filter(is_here)).combine_chunks()

@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from map_assets.vocabulary.clock import ClockMap
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-_TOUCH_S = 3e-11
-"""A spike this near below a bound stands on it: floating-point session time is no finer (a millionth of a sample)."""
+_TOUCH_SAMPLES, _TOUCH_S = 1e-6, 3e-11
+"""A spike this near below a bound stands on it: floating-point session time is no finer."""
 
 
 @dataclass(frozen=True)
 class Trains:
-    """Spike trains of the units of one probe.
+    """Spike trains of the units of one probe, exact, and the way onto the session clock.
 
     Parameters
     ----------
     unit_id : numpy.ndarray of int, shape (n_units,)
     offsets : numpy.ndarray of int, shape (n_units + 1,)
-        Unit i's spikes are ``times_s[offsets[i]:offsets[i + 1]]``.
-    times_s : numpy.ndarray of float, shape (n_spikes,)
-        On the session clock, rising within a unit, s.
+        Unit i's spikes are ``samples[offsets[i]:offsets[i + 1]]``.
+    samples : numpy.ndarray of int, shape (n_spikes,)
+        On the probe's clock, rising within a unit.
+    sample_rate_hz : float
+        Exact.
+    clock : ClockMap
+        From the probe's seconds to the session's.
     """
 
     unit_id: Ints
     offsets: Ints
-    times_s: Floats
+    samples: Ints
+    sample_rate_hz: float
+    clock: ClockMap
 
     def of(self, unit_id: int) -> Floats | None:
-        """Return one unit's spike times, s, or None if the probe has no such unit."""
+        """Return one unit's spikes on the session clock, s, or None if the probe has no such unit."""
         found = np.flatnonzero(self.unit_id == unit_id)
-        return self.times_s[self.offsets[found[0]] : self.offsets[found[0] + 1]] if found.size else None
+        if found.size == 0:
+            return None
+        return self.session_s(self.samples[self.offsets[found[0]] : self.offsets[found[0] + 1]])
+
+    def session_s(self, samples: Ints) -> Floats:
+        """Carry samples onto the session clock, s."""
+        return self.clock.session_s(samples / self.sample_rate_hz)
+
+    def sample_from(self, session_s: Floats) -> Ints:
+        """Return the first sample that is not before each session time."""
+        return np.ceil(self.clock.probe_s(session_s) * self.sample_rate_hz - _TOUCH_SAMPLES).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -104,17 +123,18 @@ def cut(trains: Trains, unit: Ints, event_s: Floats, window: tuple[float, float]
         Relative to the events, s.
     n_spikes : numpy.ndarray of int, shape (n_rows,)
     """
+    from_sample, to_sample = trains.sample_from(event_s + window[0]), trains.sample_from(event_s + window[1])
     first, last = np.empty(unit.size, np.int64), np.empty(unit.size, np.int64)
-    starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]]) if unit.size else np.empty(0, np.int64)
-    for begin, end in zip(starts, np.r_[starts[1:], unit.size], strict=True):
+    bounds = np.r_[0, np.flatnonzero(np.diff(unit)) + 1, unit.size] if unit.size else []
+    for begin, end in pairwise(bounds):
         offset = trains.offsets[unit[begin]]
-        train = trains.times_s[offset : trains.offsets[unit[begin] + 1]]
-        first[begin:end] = offset + np.searchsorted(train, event_s[begin:end] + window[0] - _TOUCH_S)
-        last[begin:end] = offset + np.searchsorted(train, event_s[begin:end] + window[1] - _TOUCH_S)
+        train = trains.samples[offset : trains.offsets[unit[begin] + 1]]
+        first[begin:end] = offset + np.searchsorted(train, from_sample[begin:end])
+        last[begin:end] = offset + np.searchsorted(train, to_sample[begin:end])
     n_spikes = last - first
     before = np.cumsum(n_spikes) - n_spikes
     index = np.arange(n_spikes.sum()) + np.repeat(first - before, n_spikes)
-    return trains.times_s[index] - np.repeat(event_s, n_spikes), n_spikes
+    return trains.session_s(trains.samples[index]) - np.repeat(event_s, n_spikes), n_spikes
 
 
 def bin_edges_s(window: tuple[float, float], bin_s: float) -> Floats:

@@ -15,7 +15,7 @@ from map_assets.analyst.errors import NoSuchColumn, NoSuchSession, near
 from map_assets.catalog import BY_NAME
 from map_assets.config import load_config
 from map_assets.store import Store
-from map_assets.vocabulary.errors import BadConfiguration, NoSuchTable
+from map_assets.vocabulary.errors import BadConfiguration, NoSuchTable, UnsafePath
 from map_assets.vocabulary.files import inside
 from map_assets.vocabulary.table import Table
 
@@ -130,6 +130,8 @@ class Standing:
         UnsafePath
             If it leaves the store's root.
         """
+        if PurePosixPath(relpath).is_absolute():
+            raise UnsafePath(relpath, "it is absolute", expected="a path under the store", todo="Materialize it again.")
         path: Path | None = inside(self.store.root.absolute(), Path(relpath))
         parts = PurePosixPath(relpath).parts
         if self.as_of is not None and len(parts) == 3 and parts[0] == "files":

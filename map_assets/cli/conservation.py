@@ -147,7 +147,10 @@ def why_failed(outcome: str, detail: str) -> str:
 
 
 def show_state(state: State, *, as_json: bool) -> None:
-    """Print the conservation table, then what waits, what failed and what is in quarantine."""
+    """Print the conservation table, then what waits, what failed and what is in quarantine.
+
+    A stage that failed for a file that is in quarantine for the same reason is told once.
+    """
     if as_json:
         terminal.print_json(state.as_json())
         return
@@ -159,10 +162,12 @@ def show_state(state: State, *, as_json: bool) -> None:
     for row in state.shares:
         if row["message"] or row["scan"] not in {"ok", ""}:
             terminal.tell(f"Share {row['share']}: {row['scan']}. {row['message']}".rstrip())
+    told = {row["reason"] for row in state.quarantine}
+    failed = [row for row in state.failed if row["why"] not in told]
     for title, rows in (
         ("Files that wait", state.waiting_files),
         ("Stages that wait", state.waits),
-        ("Stages that failed", state.failed),
+        ("Stages that failed", failed),
         ("Files in quarantine", state.quarantine),
     ):
         if rows:

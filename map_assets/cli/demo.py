@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.5
 _GIVE_UP_AFTER_STILL_S = 20.0
+_PRESETS = "demo, example, small or map"
 _OVERRIDES = "MAP_ASSETS__"
 _WHERE_TO_LOOK = """
 The graph, run by run:   {url}
@@ -62,7 +63,7 @@ def demo(
 ) -> None:
     """Make up a laboratory and run the whole graph on it: from rig files to figures, NWB files and receipts."""
     require_dagster("demo")
-    from map_assets.simulate.presets import demo_plan
+    from map_assets.simulate.plans import demo_plan
 
     _forget_overrides()
     plan = demo_plan(seed)
@@ -130,7 +131,7 @@ def _run(
 
 def _import_sheets(found: Services, folder: Path) -> None:
     """Take in what the made-up laboratory's people keep; sheets that were taken in before change nothing."""
-    for name in ("animals.csv", "insertions.csv"):
+    for name in ("people.csv", "animals.csv", "insertions.csv"):
         report = found.registry.import_sheet(folder / "registry" / name, who="demo")
         if report.n_new:
             terminal.say(f"{report.n_new} rows of {report.kind} were imported into the registry.")
@@ -203,21 +204,19 @@ def _say_where_to_look(config_file: Path, expected: Sequence[Expected], servers:
 
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for it all: made, or empty.")],
-    preset: Annotated[str, typer.Option(help="demo, example, small or map.")] = "demo",
+    preset: Annotated[str, typer.Option(help=f"{_PRESETS}.")] = "demo",
     seed: Annotated[int, typer.Option(help="The same seed makes the same bytes.")] = 1,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Write a made-up laboratory in the rigs' own file formats, with the truth beside it."""
     from map_assets.simulate.laboratory import write_laboratory
-    from map_assets.simulate.presets import PRESETS
+    from map_assets.simulate.plans import PRESETS
 
-    meant = [name for name in PRESETS if name == preset or name.partition("-")[0] == preset]
-    if not meant:
-        raise BadConfiguration(f"There is no preset {preset}; choose demo, example, small or map.")
+    name = _preset(preset, PRESETS)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise MapAssetsError(f"{out} is not empty; name a folder that is new or empty.")
-    with terminal.progress(f"writing {meant[0]} to {out}"):
-        written = write_laboratory(out, PRESETS[meant[0]](seed))
+    with terminal.progress(f"writing {name} to {out}"):
+        written = write_laboratory(out, PRESETS[name](seed))
     rows = [
         {
             "session": session.key,
@@ -227,8 +226,17 @@ def simulate(
         for session in written.sessions
     ]
     terminal.show(rows, as_json=as_json)
-    config = shlex.quote(str(written.config))
-    terminal.say(f"""Take it in:  export MAP_ASSETS_CONFIG={config}
-             map-assets registry import {shlex.quote(str(written.animals))}
-             map-assets registry import {shlex.quote(str(written.insertions))}
-             map-assets ingest""")
+    steps = [
+        f"registry import {shlex.quote(str(sheet))}" for sheet in (written.people, written.animals, written.insertions)
+    ]
+    terminal.say(f"To take it in:  export MAP_ASSETS_CONFIG={shlex.quote(str(written.config))}")
+    for step in [*steps, "ingest"]:
+        terminal.say(f"                map-assets {step}")
+
+
+def _preset(preset: str, names: Iterable[str]) -> str:
+    """Find the preset that is meant: ``map`` is ``map-session``."""
+    for name in names:
+        if preset in {name, name.removesuffix("-session")}:
+            return name
+    raise BadConfiguration(f"There is no preset {preset}; choose one of {_PRESETS}.")

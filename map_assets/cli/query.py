@@ -23,17 +23,18 @@ def query(
     from map_assets.analyst import open_lab
 
     with terminal.progress("asking"):
-        rows = open_lab().sql(sql).arrow().to_pylist()
+        found = open_lab().sql(sql).arrow()
+        rows = found.to_pylist()
     if as_csv:
-        _write_csv(rows)
+        _write_csv(found.column_names, rows)
     else:
         terminal.show(rows, as_json=as_json, empty="No row answers that.")
 
 
-def _write_csv(rows: list[dict[str, Any]]) -> None:
+def _write_csv(names: list[str], rows: list[dict[str, Any]]) -> None:
     """Print rows as comma-separated values; unknown is empty, lists are JSON."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(rows[0] if rows else [])
+    writer.writerow(names)
     for row in rows:
         values = [terminal.plain(value) for value in row.values()]
         writer.writerow([json.dumps(value) if isinstance(value, list | dict) else value for value in values])

@@ -45,3 +45,9 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     """Open the laboratory's Dagster instance in this process."""
     os.environ["DAGSTER_HOME"] = str(prepare_home(home))
     return dg.DagsterInstance.get()
+
+
+def make_storage(home: Path) -> None:
+    """Make the instance's databases, so that processes which start together do not both make them."""
+    with dg.DagsterInstance.from_config(str(prepare_home(home))) as instance:
+        instance.get_runs_count()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from map_assets.defs import analyses, archive, behavior, ccf, ephys, figures, nwb, sessions, tracking
+from map_assets.defs import analyses, archive, behavior, ccf, ephys, figures, lab, nwb, sessions, tracking
 from map_assets.defs.stage import Stage
 
 LAB_STAGES: tuple[Stage, ...] = (ccf.ccf_ontology, ccf.ccf_annotation)
@@ -11,6 +11,7 @@ LAB_STAGES: tuple[Stage, ...] = (ccf.ccf_ontology, ccf.ccf_annotation)
 SESSION_STAGES: tuple[Stage, ...] = (
     behavior.behavior,
     sessions.sessions,
+    lab.insertions,
     tracking.tracking,
     ephys.recordings,
     ephys.clock_maps,

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from map_assets.config import Config
-from map_assets.defs.home import prepare_home
+from map_assets.defs.home import make_storage, prepare_home
 from map_assets.vocabulary.errors import MapAssetsError
 
 _STOP_S = 30.0
@@ -61,6 +61,7 @@ class Servers:
         """
         if is_taken(self.host, self.port):
             raise MapAssetsError(f"Port {self.port} of {self.host} is taken; choose another with --port.")
+        make_storage(self.home)
         workspace = ["-w", str(self.home / "workspace.yaml")]
         web = ["-m", "dagster_webserver", *workspace, "-h", self.host, "-p", str(self.port)]
         self._children["webserver"] = self._spawn("webserver", web)

@@ -8,18 +8,15 @@ NaN, or zero where it was saved as an integer class, is none.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
-from map_assets.vocabulary.files import unchanged
+from map_assets.ephys.matlab5 import Value, read_variables
+from map_assets.vocabulary.errors import PiecesDoNotFit
 
 LONGEST_TRIAL_S = 1500.0
 """No trial takes longer than this in seconds, and none is shorter than as many samples (50 ms at 30 kHz)."""
@@ -29,10 +26,6 @@ LONGEST_WAIT_S = 4 * 3600.0
 
 _VARIABLES = ("sTrig", "goCue", "bitCodeS", "bitcode", "trialNum")
 _TODO = "Decode the session's bits again and save the file with save(..., '-v7')."
-_DAMAGE = (
-    *(NotImplementedError, OSError, EOFError, zlib.error, struct.error, ValueError, TypeError),
-    *(KeyError, IndexError, AttributeError, OverflowError, MemoryError),
-)
 
 Times = NDArray[np.float64]
 
@@ -75,7 +68,7 @@ def read_bitcode(path: Path, sample_rate_hz: float | None = None) -> BitcodeFile
     ChangedWhileRead
         If it was written to meanwhile.
     """
-    found = _variables(path)
+    found = read_variables(path, _VARIABLES)
     codes = _codes(path, found)
     start = _numbers(path, found, "sTrig")
     go = _numbers(path, found, "goCue")
@@ -166,28 +159,16 @@ def _any_outside(cue: Times, start: Times, stop: Times) -> bool:
         return bool(np.any(cue < start) or np.any(cue >= stop) or np.any(np.diff(known) <= 0))
 
 
-def _variables(path: Path) -> Mapping[str, Any]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    with unchanged(path):
-        try:
-            return loadmat(path, variable_names=_VARIABLES, struct_as_record=False)
-        except (MatReadError, *_DAMAGE) as error:
-            raise UnreadableFile(
-                path, f"it cannot be read ({error})", expected="a MATLAB 5 to 7 file", todo=_TODO
-            ) from error
-
-
-def _codes(path: Path, found: Mapping[str, Any]) -> list[str]:
+def _codes(path: Path, found: Mapping[str, Value]) -> list[str]:
     """Rows of ``bitCodeS``, else of ``bitcode``; where both are there they must agree."""
-    texts = _texts(path, found["bitCodeS"]) if np.size(found.get("bitCodeS", ())) else []
-    bits = np.atleast_2d(np.asarray(found.get("bitcode", ())))
-    rows: list[str] = []
-    if bits.size:
-        if bits.dtype.kind not in "buif" or not np.isin(bits, (0, 1)).all():
-            raise _misfit(path, "bitcode holds something else than 0 and 1", "one row of bits a trial")
-        rows = ["".join(row) for row in bits.astype(np.uint8).astype(str)]
+    texts = found.get("bitCodeS", [])
+    if not isinstance(texts, list):
+        raise _misfit(path, "bitCodeS is not text", "one row of text a trial")
+    texts = [text.strip() for text in texts]
+    bits = found.get("bitcode", np.empty((0, 0)))
+    if isinstance(bits, list) or not np.isin(bits, (0, 1)).all():
+        raise _misfit(path, "bitcode holds something else than 0 and 1", "one row of bits a trial")
+    rows = ["".join(row) for row in bits.astype(np.uint8).astype(str)] if bits.size else []
     if texts and rows and texts != rows:
         raise _misfit(path, "bitCodeS and bitcode disagree", "the same codes twice")
     if not texts and not rows:
@@ -195,20 +176,12 @@ def _codes(path: Path, found: Mapping[str, Any]) -> list[str]:
     return texts or rows
 
 
-def _texts(path: Path, value: Any) -> list[str]:
-    """Rows of a char array or elements of a cell of texts, spaces at the ends aside."""
-    rows = [np.asarray(row) for row in np.asarray(value).ravel()]
-    if any(row.dtype.kind not in "U" and row.size for row in rows):
-        raise _misfit(path, "bitCodeS is not text", "one row of text a trial")
-    return ["".join(row.ravel().tolist()).strip() for row in rows]
-
-
-def _numbers(path: Path, found: Mapping[str, Any], name: str) -> Times:
-    """One variable as doubles, shape (n,): integer classes lose their wrap-around."""
-    array = np.asarray(found.get(name, ()))
-    if array.dtype.kind not in "buif" and array.size:
+def _numbers(path: Path, found: Mapping[str, Value], name: str) -> Times:
+    """One variable as numbers of shape (n,), empty where the file lacks it."""
+    values = found.get(name, np.empty(0))
+    if isinstance(values, list):
         raise _misfit(path, f"{name} is not numeric", "numbers")
-    return array.ravel().astype(np.float64) if array.size else np.empty(0)
+    return values.ravel()
 
 
 def _trial(value: float, path: Path) -> int | None:

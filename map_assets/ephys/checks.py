@@ -10,12 +10,18 @@ from map_assets.vocabulary.table import Verdict
 
 
 def clock_residuals_are_within_limits(
-    clock_maps: pa.Table, ephys_trials: pa.Table | None = None, *, rms_s: float = 1e-3, max_s: float = 5e-3
+    clock_maps: pa.Table,
+    ephys_trials: pa.Table | None = None,
+    *,
+    rms_s: float = 1e-3,
+    max_s: float = 5e-3,
+    drift_ppm: float = 500.0,
 ) -> Verdict:
     """Every probe's clock map rests on anchors that it meets within the limits.
 
     A probe whose bitcode file has no times at all has no anchors and passes; the description says so. A probe of which
-    no trial matched, or which has times and yet no anchors, fails.
+    no trial matched, or which has times and yet no anchors, fails. So does a drift that no two crystals have: a line
+    meets two wrong anchors without any residual.
 
     Parameters
     ----------
@@ -24,6 +30,8 @@ def clock_residuals_are_within_limits(
         Tells which probes have times.
     rms_s, max_s : float
         Limits of the anchors' root mean square and largest residual, s.
+    drift_ppm : float
+        Limit of the drift's size, parts per million.
     """
     with_times = set() if ephys_trials is None else _probes_with_times(ephys_trials)
     wrong, without_times = [], []
@@ -38,6 +46,8 @@ def clock_residuals_are_within_limits(
         elif row["residual_rms_s"] > rms_s or row["residual_max_s"] > max_s:
             rms_ms, max_ms = row["residual_rms_s"] * 1e3, row["residual_max_s"] * 1e3
             wrong.append(f"{name} has residuals of {rms_ms:.3f} ms (rms) and {max_ms:.3f} ms (largest)")
+        elif abs(row["drift_ppm"]) > drift_ppm:
+            wrong.append(f"{name} has a drift of {row['drift_ppm']:.0f} ppm")
     said = "; ".join(wrong) or f"all anchors within {rms_s * 1e3:g} ms (rms) and {max_s * 1e3:g} ms (largest)"
     if without_times:
         said += f"; no times in the bitcode file of {', '.join(without_times)}, so no clock map"

@@ -85,7 +85,11 @@ CLOCK_MAPS = Table(
         SESSION,
         PROBE,
         whole("n_anchors", "instants seen on both clocks that the fit rests on"),
-        text("anchor_kind", "go cue, or start of the code; null without anchors", nullable=True),
+        text(
+            "anchor_kind",
+            "go cue, start of the code, or start of the trial in its place; null without anchors",
+            nullable=True,
+        ),
         real("drift_ppm", "how much faster the session clock runs; null without anchors", "ppm", nullable=True),
         real("offset_s", "session time of the probe's sample 0; null without anchors", "s", nullable=True),
         real("residual_rms_s", "of the anchors", "s", nullable=True),
@@ -222,7 +226,7 @@ SPIKES = Table(
 TRIAL_SPIKES = Table(
     "trial_spikes",
     "where one trial's spikes stand in a unit's train: from the trial's start to the next trial's (the last: to its stop); "
-    "only trials that the probe observed have rows, so zero means silent",
+    "only trials that the probe observed from end to end have rows, so zero means silent",
     ("session", "probe", "unit_id", "trial"),
     (
         SESSION,

@@ -71,16 +71,17 @@ def compare(connection: Connection, kind: SheetKind, rows: Iterable[SheetRow], *
     `is_update`.
     """
     found = Comparison()
-    seen: dict[tuple[str, tuple[Any, ...]], int] = {}
+    seen: dict[tuple[Any, ...], int] = {}
     names: dict[str, tuple[str, int]] = {}
     for row in rows:
         problems = [*_complete(connection, kind, row), *_clashes(connection, kind, row, names)]
+        problems = problems or _twins(kind, row, seen)
         changes: list[Change] = []
         is_new = False
         if not problems:
             for position, record in enumerate(_RECORDS[kind.name]):
                 may_add = position == 0 or is_new or is_update
-                change, said = _change(connection, record, row, seen, may_add=may_add, may_set=is_update)
+                change, said = _change(connection, kind, record, row, may_add=may_add, may_set=is_update)
                 is_new = is_new or (position == 0 and change is not None and change.action == "add")
                 problems += said
                 changes += [] if change is None else [change]
@@ -133,39 +134,37 @@ def _owner(connection: Connection, animal: str) -> str | None:
     )
 
 
+def _twins(kind: SheetKind, row: SheetRow, seen: dict[tuple[Any, ...], int]) -> list[str]:
+    """Say which earlier row tells of the same thing."""
+    record = _RECORDS[kind.name][0]
+    key = tuple(row.values[record, column] for column in key_columns(record))
+    first = seen.setdefault(key, row.number)
+    if first == row.number:
+        return []
+    return [f"{kind.header(record, key_columns(record)[-1])}: row {first} tells of the same {_named(record, key)}"]
+
+
 def _change(
-    connection: Connection,
-    record: str,
-    row: SheetRow,
-    seen: dict[tuple[str, tuple[Any, ...]], int],
-    *,
-    may_add: bool,
-    may_set: bool,
+    connection: Connection, kind: SheetKind, record: str, row: SheetRow, *, may_add: bool, may_set: bool
 ) -> tuple[Change | None, list[str]]:
     """What one row does to one table."""
     values = {column: value for (name, column), value in row.values.items() if name == record}
     if not values:
         return None, []
     key = tuple(values.pop(column) for column in key_columns(record))
-    first = seen.setdefault((record, key), row.number)
-    if first != row.number:
-        return None, [f"{key_columns(record)[-1]}: row {first} tells of the same {_named(record, key)}"]
-    stands = find_row(connection, record, key)
     subject = str(key[0]) if record in {"subjects", "water_restrictions", "probe_insertions"} else None
-    if stands is None and not may_add:
-        return None, [
-            f"{name}: it is {value}, and {_named(record, key)} is not registered" for name, value in values.items()
-        ]
-    if stands is None:
-        added = {column: (None, value) for column, value in values.items()}
-        return Change(record, key, "add", added, subject, row.number), []
+    stands = find_row(connection, record, key)
     fields = {
-        column: (getattr(stands, column), value) for column, value in values.items() if getattr(stands, column) != value
+        column: (None if stands is None else getattr(stands, column), value)
+        for column, value in values.items()
+        if stands is None or getattr(stands, column) != value
     }
+    if stands is None and may_add:
+        return Change(record, key, "add", fields, subject, row.number), []
     if fields and not may_set:
-        told = (name for name in fields if name != "animal_lower")
+        said = {kind.header(record, column): pair for column, pair in fields.items() if column != "animal_lower"}
         return None, [
-            f"{name}: it is {fields[name][1]}, and {_named(record, key)} has {_said(fields[name][0])}" for name in told
+            f"{name}: it is {new}, and {_named(record, key)} has {_said(old)}" for name, (old, new) in said.items()
         ]
     return (Change(record, key, "set", fields, subject, row.number) if fields else None), []
 

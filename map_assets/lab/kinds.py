@@ -27,6 +27,29 @@ class Field:
     """Other headers for the same."""
 
 
+@dataclass
+class SheetRow:
+    """One row of a sheet.
+
+    Parameters
+    ----------
+    number : int
+        As the spreadsheet shows it.
+    values : dict
+        By record and column, without those that are unknown.
+    unread : set
+        Record and column of cells that could not be read.
+    """
+
+    number: int
+    values: dict[tuple[str, str], Any] = field(default_factory=dict)
+    unread: set[tuple[str, str]] = field(default_factory=set)
+
+    def lacks(self, record: str, column: str) -> bool:
+        """Whether the cell is blank."""
+        return (record, column) not in self.values and (record, column) not in self.unread
+
+
 @dataclass(frozen=True)
 class SheetKind:
     """A kind of sheet.
@@ -38,7 +61,7 @@ class SheetKind:
         Columns by which it is recognised.
     fields : tuple of Field
     refuses : callable
-        Looks at one row's values (by record and column); yields what is wrong with them together.
+        Looks at one row; yields what is wrong with its values together.
     never : frozenset of str
         Columns that such a sheet never has.
     """
@@ -46,40 +69,37 @@ class SheetKind:
     name: str
     names_it: frozenset[str]
     fields: tuple[Field, ...]
-    refuses: Callable[[Mapping[tuple[str, str], Any]], Iterator[str]]
+    refuses: Callable[[SheetRow], Iterator[str]]
     never: frozenset[str] = frozenset()
 
-
-@dataclass
-class SheetRow:
-    """One row of a sheet: values by record and column, without those that are unknown."""
-
-    number: int
-    values: dict[tuple[str, str], Any] = field(default_factory=dict)
+    def header(self, record: str, column: str) -> str:
+        """Name a registry column as the sheet does."""
+        return next((one.header for one in self.fields if (one.record, one.column) == (record, column)), column)
 
 
-def _animals_together(values: Mapping[tuple[str, str], Any]) -> Iterator[str]:
-    born: date | None = values.get(("subjects", "date_of_birth"))
-    restricted: date | None = values.get(("water_restrictions", "start_date"))
+def _animals_together(row: SheetRow) -> Iterator[str]:
+    born: date | None = row.values.get(("subjects", "date_of_birth"))
+    restricted: date | None = row.values.get(("water_restrictions", "start_date"))
     if born is not None and restricted is not None and restricted < born:
         yield f"wr_start_date: {restricted} is before the date of birth, {born}"
-    facts = [name for record, name in values if record == "water_restrictions" and name != "animal"]
-    if facts and ("water_restrictions", "animal") not in values:
+    facts = [name for record, name in row.values if record == "water_restrictions" and name != "animal"]
+    if facts and row.lacks("water_restrictions", "animal"):
         yield "water_restriction_number: it is blank, and the row tells of a water restriction"
 
 
-def _insertions_together(values: Mapping[tuple[str, str], Any]) -> Iterator[str]:
+def _insertions_together(row: SheetRow) -> Iterator[str]:
+    values = row.values
     place = [values[key] for name in ("ap_um", "ml_um", "depth_um") if (key := ("probe_insertions", name)) in values]
     if place and 0 < max(abs(value) for value in place) < _MM:
         yield "ap_location, ml_location, depth: all are below 20, which looks like mm; the registry takes um"
     side, ml_um = values.get(("probe_insertions", "hemisphere")), values.get(("probe_insertions", "ml_um"))
     if side in {"left", "right"} and ml_um and side != ("right" if ml_um > 0 else "left"):
         yield f"hemisphere: it is {side}, and ml_location {ml_um:g} is on the other side (right is positive)"
-    if ("water_restrictions", "animal") not in values and ("probe_insertions", "subject_id") not in values:
+    if row.lacks("water_restrictions", "animal") and row.lacks("probe_insertions", "subject_id"):
         yield "water_restriction_number: neither it nor subject_id tells the animal"
 
 
-def _nothing(_: Mapping[tuple[str, str], Any]) -> Iterator[str]:
+def _nothing(_: SheetRow) -> Iterator[str]:
     return iter(())
 
 
@@ -196,14 +216,9 @@ def read_rows(kind: SheetKind, sheet: Sheet) -> tuple[list[SheetRow], list[str],
             problem = _read_cell(row, cell, position, sheet.headers, by_header)
             if problem is not None:
                 problems.append(f"row {number}, {problem}")
-        is_whole = True
-        for one in kind.fields:
-            if one.is_needed and (one.record, one.column) not in row.values:
-                is_whole = False
-                if not any(problem.startswith(f"row {number}, {one.header}:") for problem in problems):
-                    problems.append(f"row {number}, {one.header}: it is blank")
-        if is_whole:
-            problems += [f"row {number}, {problem}" for problem in kind.refuses(row.values)]
+        blank = [one.header for one in kind.fields if one.is_needed and row.lacks(one.record, one.column)]
+        problems += [f"row {number}, {header}: it is blank" for header in blank]
+        problems += [f"row {number}, {problem}" for problem in kind.refuses(row)]
         rows.append(row)
     return rows, problems, messages
 
@@ -217,16 +232,18 @@ def _read_cell(
     header = headers[position] if position < len(headers) else ""
     if not header:
         return f"column {position + 1}: {cell!r} stands below no header"
-    if isinstance(cell, str) and cell.strip().upper() in cells.ERRORS:
-        return f"{header}: the spreadsheet shows the error {cell.strip()}"
     found = by_header.get(header)
     if found is None:
         return None
     key = (found.record, found.column)
     if key in row.values:
         return f"{header}: another column of the sheet gives the same"
+    row.unread.add(key)
+    if isinstance(cell, str) and cell.strip().upper() in cells.ERRORS:
+        return f"{header}: the spreadsheet shows the error {cell.strip()}"
     try:
         row.values[key] = found.read(cell)
     except cells.BadCell as error:
         return f"{header}: {error}"
+    row.unread.discard(key)
     return None

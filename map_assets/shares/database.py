@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, insert, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from map_assets.vocabulary.errors import BadConfiguration
 
@@ -55,8 +55,8 @@ def open_engine(url: str, tables: MetaData, counter: Table) -> Engine:
             tables.create_all(connection)
             if connection.scalar(select(counter.c.value)) is None:
                 connection.execute(insert(counter).values(one=1, value=0))
-    except (OperationalError, OSError) as error:
-        raise BadConfiguration(f"The database {parsed.render_as_string()} cannot be opened: {error}") from error
+    except (DBAPIError, OSError) as error:
+        raise BadConfiguration(f"The database {parsed.render_as_string()} cannot be opened: {_said(error)}.") from error
     return engine
 
 
@@ -65,6 +65,8 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
+    # a power cut may cost the last transactions (what they told is found again), never the file
+    connection.execute("PRAGMA synchronous = NORMAL")
     deadline = time.monotonic() + _BUSY_S
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
@@ -81,3 +83,8 @@ def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at the start of a writing transaction, so that none fails half-way."""
     is_reading = connection.get_execution_options().get("is_reading", False)
     connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+def _said(error: Exception) -> str:
+    """What the database itself said, in one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())

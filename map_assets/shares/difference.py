@@ -71,11 +71,12 @@ class Difference:
     def days(self) -> list[str | None]:
         """Days whose files are to be placed anew."""
         changed = (day for row, values in self.changed for day in (row.day, values["day"]))
-        return [*(row["day"] for row in self.new), *changed]
+        moved = (row.day for row in (*self.absent, *self.back) if row.role == "behavior")
+        return [*(row["day"] for row in self.new), *changed, *moved]
 
-    def moved_behavior(self) -> list[str]:
-        """Sessions of which a behaviour file settled, vanished or came back."""
-        return [row.session for row in (*self.settled, *self.absent, *self.back) if row.role == "behavior"]
+    def settled_behavior(self) -> list[str]:
+        """Sessions of which a behaviour file settled."""
+        return [row.session for row in self.settled if row.role == "behavior"]
 
     def sessions(self) -> list[str | None]:
         """Sessions whose inventory is another one now."""

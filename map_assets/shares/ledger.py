@@ -24,6 +24,7 @@ from map_assets.shares.stages import (
 from map_assets.vocabulary.files import FoundFile
 
 READY = "it has settled and waits for its stage"
+GONE = "it is not on the share any more"
 _KEPT = ("share", "relpath", "size", "mtime_ns", "ctime_ns", "inode", "session", "state", "reason", "by", "sha256")
 
 
@@ -40,13 +41,11 @@ class Ledger(StageMemory):
 
     # -- looking -------------------------------------------------------------------------------------------------------
     def sessions(self) -> list[str]:
-        """List the keys of all sessions that have a file which is not ignored, in order."""
+        """List the keys of all sessions that have a file on the shares which is not ignored, or one that was taken in."""
+        stands = (FILES.c.state == "ingested") | ((FILES.c.state != "ignored") & FILES.c.absent_since_us.is_(None))
         with self.reading() as connection:
             keys = connection.scalars(
-                select(FILES.c.session)
-                .where(FILES.c.session.is_not(None), FILES.c.state != "ignored")
-                .distinct()
-                .order_by(FILES.c.session)
+                select(FILES.c.session).where(FILES.c.session.is_not(None), stands).distinct().order_by(FILES.c.session)
             )
             return [str(key) for key in keys]
 
@@ -123,16 +122,13 @@ class Ledger(StageMemory):
 
     def waiting_reasons(self) -> list[tuple[str, int]]:
         """List why files wait and how many do for each reason, most first."""
-        reason = func.coalesce(FILES.c.unsettled, FILES.c.unplaced, literal(READY)).label("reason")
+        gone = case((FILES.c.absent_since_us.is_not(None), GONE))
+        why = func.coalesce(gone, FILES.c.unsettled, FILES.c.unplaced, READY)
+        counted = select(why.label("why")).where(FILES.c.state == "waiting").subquery()
         n_files = func.count().label("n_files")
+        statement = select(counted.c.why, n_files).group_by(counted.c.why).order_by(n_files.desc(), counted.c.why)
         with self.reading() as connection:
-            rows = connection.execute(
-                select(reason, n_files)
-                .where(FILES.c.state == "waiting")
-                .group_by("reason")
-                .order_by(n_files.desc(), "reason")
-            ).all()
-        return [(row.reason, row.n_files) for row in rows]
+            return [(row.why, row.n_files) for row in connection.execute(statement)]
 
     # -- what became of files ------------------------------------------------------------------------------------------
     def mark_ingested(self, files: Iterable[FoundFile], by: str, now: datetime | None = None) -> int:
@@ -253,7 +249,8 @@ def _facts(file: FoundFile) -> tuple[int, int]:
 
 
 def _ledger_file(row: Row[Any]) -> LedgerFile:
-    waits = (row.unsettled or row.unplaced or READY) if row.state == "waiting" else None
+    gone = None if row.absent_since_us is None else GONE
+    waits = (gone or row.unsettled or row.unplaced or READY) if row.state == "waiting" else None
     return LedgerFile(
         row.share,
         row.relpath,

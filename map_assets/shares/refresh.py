@@ -53,7 +53,12 @@ def _load(ledger: Ledger, days: Mapping[str, _Day]) -> tuple[dict[str, str], dic
         shares = connection.execute(select(SHARES.c.share, SHARES.c.kind, SHARES.c.root)).all()
         wanted = FILES.c.day.in_(list(days)) & ((FILES.c.state != "ignored") | (FILES.c.rule == SAME_BYTES))
         rows = connection.execute(select(*(FILES.c[name] for name in _COLUMNS)).where(wanted)).all()
-        keys = {row.session for row in rows if row.role == "behavior"}
+        # a file that went away before it was taken in (renamed, say) names no session any more
+        keys = {
+            row.session
+            for row in rows
+            if row.role == "behavior" and (row.state == "ingested" or row.absent_since_us is None)
+        }
         starts: dict[str, str | None] = {}
         for part in chunks(keys):
             found = connection.execute(select(SESSIONS).where(SESSIONS.c.session.in_(part)))

@@ -169,9 +169,9 @@ def _write_changed(connection: Connection, difference: Difference, now_us: int) 
 
 
 def _disputed_days(connection: Connection, difference: Difference) -> list[str]:
-    """Days on which one of several behaviour files of a session settled, vanished or came back."""
+    """Days on which one of several behaviour files of a session settled."""
     days: set[str] = set()
-    for part in chunks(difference.moved_behavior()):
+    for part in chunks(difference.settled_behavior()):
         here = (FILES.c.role == "behavior") & FILES.c.session.in_(part)
         several = select(FILES.c.day).where(here).group_by(FILES.c.session, FILES.c.day).having(func.count() > 1)
         days.update(connection.scalars(several))

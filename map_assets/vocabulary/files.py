@@ -66,18 +66,17 @@ def inside(root: Path, path: Path) -> Path:
         If it leaves the root or passes a symbolic link.
     """
     real_root = root.resolve()
-    whole = path if path.is_absolute() else root / path
-    resolved = whole.resolve()
-    if resolved != Path(os.path.normpath(real_root / whole.relative_to(root))) or not resolved.is_relative_to(
-        real_root
-    ):
-        raise UnsafePath(
-            path,
-            "it is a link or leaves its root",
-            expected=f"a plain file under {root}",
-            todo="Copy the file itself there.",
-        )
-    return resolved
+    lexical = Path(os.path.normpath(path if path.is_absolute() else root.absolute() / path))
+    resolved = lexical.resolve()
+    for base in (root.absolute(), real_root):
+        if lexical.is_relative_to(base) and resolved == real_root / lexical.relative_to(base):
+            return resolved
+    raise UnsafePath(
+        path,
+        "it is a link or leaves its root",
+        expected=f"a plain file under {root}",
+        todo="Copy the file itself there.",
+    )
 
 
 @contextmanager
@@ -99,7 +98,10 @@ def unchanged(path: Path) -> Iterator[os.stat_result]:
             path, f"cannot be reached ({error.strerror})", expected="a readable file", todo=todo
         ) from error
     yield before
-    after = path.stat(follow_symlinks=False)
+    try:
+        after = path.stat(follow_symlinks=False)
+    except OSError as error:
+        raise ChangedWhileRead(path, "it vanished while it was read", expected="a finished file", todo=todo) from error
     marks = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
     if any(getattr(before, mark) != getattr(after, mark) for mark in marks):
         raise ChangedWhileRead(path, "it was written to while it was read", expected="a finished file", todo=todo)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from map_assets.ephys.bitcode import assign_go_cues, counts_samples, read_bitcode
-from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
+from map_assets.ephys.matlab5 import read_variables
+from map_assets.vocabulary.errors import BadInput, PiecesDoNotFit, UnreadableFile
 
 CODES = ["1010", "0110", "0011", "1100"]
 START_S = np.array([5.0, 11.25, 17.5, 25.0])
@@ -196,6 +197,67 @@ def test_pieces_that_do_not_fit_are_said(tmp_path: Path, variables: dict[str, An
     savemat(path, variables)
     with pytest.raises(PiecesDoNotFit, match=words):
         read_bitcode(path)
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            np.array([[1, 2, 3], [4, 5, 6]], kind)
+            for kind in ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
+        ),
+        *(np.array([[True, False]]), np.array([[300.0]]), np.zeros((0, 0)), np.array([[np.nan, -1e300]])),
+    ],
+    ids=lambda value: f"{value.dtype}{value.shape}",
+)
+def test_numbers_of_every_class_are_read_as_an_independent_reader_reads_them(
+    tmp_path: Path, value: np.ndarray, is_compressed: bool
+) -> None:
+    from scipy.io import loadmat, savemat
+
+    path = tmp_path / "a.mat"
+    savemat(path, {"before": {"a": [1, "x"]}, "v": value, "after": "text"}, do_compression=is_compressed)
+    found = read_variables(path, {"v", "absent"})
+    assert list(found) == ["v"]
+    np.testing.assert_array_equal(found["v"], loadmat(path)["v"].astype(float))
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, np.array([[1 + 2j]]), np.array([[1.0, "x"]], object)])
+def test_a_wanted_variable_that_is_neither_numbers_nor_text_is_unreadable(tmp_path: Path, value: Any) -> None:
+    from scipy.io import savemat
+
+    savemat(tmp_path / "a.mat", {"v": value})
+    assert read_variables(tmp_path / "a.mat", {"w"}) == {}
+    with pytest.raises(UnreadableFile, match="v "):
+        read_variables(tmp_path / "a.mat", {"v"})
+
+
+def test_letters_beyond_ascii_are_read(tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    savemat(tmp_path / "a.mat", {"v": np.array(["zä", "ß1"]), "c": np.array(["é", ""], object)})
+    assert read_variables(tmp_path / "a.mat", {"v", "c"}) == {"v": ["zä", "ß1"], "c": ["é", ""]}
+
+
+@pytest.mark.parametrize("is_cell", [False, True])
+def test_no_flipped_bit_does_more_than_make_the_file_unreadable(tmp_path: Path, is_cell: bool) -> None:
+    from scipy.io import savemat
+
+    path = tmp_path / "a_bitcode.mat"
+    codes = np.array(CODES, object)[:, None] if is_cell else np.array(CODES)
+    savemat(path, {"bitCodeS": codes, "sTrig": START_S, "trialNum": np.arange(1, 5, dtype=np.int16)})
+    whole = path.read_bytes()
+    n_refused = 0
+    for place in range(126, len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << (place % 8)
+        path.write_bytes(flipped)
+        try:
+            read_bitcode(path)
+        except BadInput:
+            n_refused += 1
+    assert n_refused > 20
 
 
 @pytest.mark.parametrize("keep", [0, 100, 130, 250, -1])

@@ -21,7 +21,7 @@ def clock(**changes: Any) -> dict[str, Any]:
     lists = ("matched_ephys_trials", "unmatched_behavior_trials", "unmatched_ephys_trials", "anchor_trials")
     lists += ("anchor_probe_s", "anchor_session_s", "anchor_residual_s")
     row = {"session": "s", "probe": 1, "n_anchors": 9, "matched_trials": [1, 2], **{name: [] for name in lists}}
-    return {**row, "residual_rms_s": 1e-4, "residual_max_s": 4e-4, **changes}
+    return {**row, "residual_rms_s": 1e-4, "residual_max_s": 4e-4, "drift_ppm": 20.0, **changes}
 
 
 def trains(*samples: list[int]) -> pa.Table:
@@ -40,13 +40,14 @@ def test_small_residuals_pass_and_say_so() -> None:
     [
         ({"residual_rms_s": 2e-3}, "2.000 ms"),
         ({"residual_max_s": 6e-3}, "6.000 ms"),
-        ({"matched_trials": [], "n_anchors": 0}, "no matched trial"),
+        ({"matched_trials": [], "n_anchors": 0}, "has no matched trial"),
+        ({"drift_ppm": -50000.0, "residual_rms_s": 0.0, "residual_max_s": 0.0}, "has a drift of -50000 ppm"),
     ],
 )
 def test_one_bad_probe_fails_the_session(changes: dict[str, Any], words: str) -> None:
     verdict = clock_residuals_are_within_limits(CLOCK_MAPS.from_rows([clock(), clock(probe=2, **changes)]))
     assert not verdict.passed
-    assert f"probe 2 has {'residuals' if 'ms' in words else 'no'}" in verdict.description
+    assert verdict.description.startswith("probe 2 has ")
     assert words in verdict.description
 
 

@@ -219,6 +219,12 @@ def test_metrics_are_joined_by_id_and_need_no_scaling(make: SimpleNamespace, tmp
     np.testing.assert_array_equal(measures.metrics["num_viol"], [8.0, np.nan, np.nan, 7.0])
 
 
+def test_a_metrics_file_with_an_index_and_a_mark_at_its_head_is_read(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("\ufeff,cluster_id,SNR,snr\r\n0,5,1.5,9\r\n1,4,2,9\r\n", encoding="utf-8")
+    found = read_metrics(tmp_path / "metrics.csv").of(np.array([4, 5]))
+    assert {name: values.tolist() for name, values in found.items()} == {"snr": [2.0, 1.5]}
+
+
 def test_with_complete_metrics_no_template_is_needed(make: SimpleNamespace, tmp_path: Path) -> None:
     make.write_kilosort(tmp_path, {4: [1, 2]})
     (tmp_path / "metrics.csv").write_text("cluster_id,amplitude,peak_channel\n4,100,2\n")

@@ -38,6 +38,7 @@ _NEEDED_STATES = (*EVENTS.values(), "StopLicking")
 _INSTRUCTIONS: dict[tuple[float, float], str] = {(1, 1): "left", (1, 0): "right", (2, 1): "right", (2, 0): "left"}
 """(GUI.Reversal: 1 off, 2 on; trial type) -> instruction."""
 _BITCODE_STATE = re.compile(r"(On|Off)State\d+")
+_MENUS = ("ProtocolType", "Autolearn")
 _ON = 1
 
 
@@ -120,22 +121,23 @@ class _Reader:
         self.bpod = bpod
         self.protocol = protocol
         self.period = protocol.photostim.period(animal, file)
+        self.menus: dict[bytes, dict[str, list[str]]] = {}
 
     def trial(self, index: int) -> KeptTrial:
         """Read the trial at `index` (from 0), or raise `_Skip` with the first reason that applies."""
-        bpod, states, gui = self.bpod, self.bpod.states[index], self.bpod.settings[index].struct("GUI")
+        bpod, states, settings = self.bpod, self.bpod.states[index], self.bpod.settings[index]
+        gui = settings.struct("GUI")
         lacking = [name for name in _NEEDED_STATES if name not in bpod.state_names[index]]
         if lacking:
             raise _Skip(f"the state machine has no {', '.join(lacking)}")
         protocol_type = _setting(gui, "ProtocolType")
         if protocol_type < self.protocol.first_protocol_type:
-            name = _name(bpod.settings[index], "ProtocolType", protocol_type, self.protocol.protocol_types)
+            name = self._name(settings, "ProtocolType", protocol_type, self.protocol.protocol_types)
             raise _Skip(f"ProtocolType {protocol_type:g} ({name}) is not the task")
         found = {event: visits(states, state) for event, state in EVENTS.items()}
         self._check_visits(index, found)
         start_s = float(bpod.start_s[index])
         autolearn = gui.number("Autolearn")
-        settings = bpod.settings[index]
         row = {
             "trial": index + 1,
             "start_s": start_s,
@@ -154,8 +156,8 @@ class _Reader:
             "bitcode_start_s": _bitcode_start(
                 bpod.state_names[index], bpod.state_data[index], bpod.state_times_s[index], start_s
             ),
-            "protocol_type": _name(settings, "ProtocolType", protocol_type, self.protocol.protocol_types),
-            "autolearn": _name(settings, "Autolearn", autolearn, self.protocol.autolearn),
+            "protocol_type": self._name(settings, "ProtocolType", protocol_type, self.protocol.protocol_types),
+            "autolearn": self._name(settings, "Autolearn", autolearn, self.protocol.autolearn),
         }
         return KeptTrial(row, found, {port: event_times(bpod.events[index], name) for port, name in PORTS.items()})
 
@@ -195,6 +197,16 @@ class _Reader:
             "photostim_power_mw": light.power_mw,
             "photostim_site": site.name,
         }
+
+    def _name(self, settings: Struct, setting: str, number: float | None, names: Mapping[int, str]) -> str | None:
+        """Name the number of a choice: as the file's own menus do, else as the protocol file does, else by itself."""
+        if number is None:
+            return None
+        raw = settings.matrix("GUIMeta").raw if "GUIMeta" in settings else b""
+        if raw not in self.menus:
+            self.menus[raw] = _menus(settings)
+        place, choices = int(number), self.menus[raw].get(setting, [])
+        return choices[place - 1] if 1 <= place <= len(choices) else names.get(place, f"{number:g}")
 
 
 def _setting(gui: Struct, name: str) -> float:
@@ -237,13 +249,12 @@ def _bitcode_start(names: list[str], visited: Numbers, times_s: Numbers, start_s
     return start_s + float(entries_s.min()) if entries_s.size else None
 
 
-def _name(settings: Struct, setting: str, number: float | None, names: Mapping[int, str]) -> str | None:
-    """Name a GUI popup's number: as the file's GUIMeta does, less its step number, else as the protocol file does."""
-    if number is None:
-        return None
-    meta = settings.struct("GUIMeta").struct(setting)
-    texts = meta.cells("String") if "String" in meta else []
-    place = int(number)
-    if 1 <= place <= len(texts) and texts[place - 1].kind == "text":
-        return re.sub(r"_step\d+$", "", texts[place - 1].text())
-    return names.get(place, f"{number:g}")
+def _menus(settings: Struct) -> dict[str, list[str]]:
+    """Return the choices of each menu of the rig's GUI, in the order of their numbers, less their step numbers."""
+    meta = settings.struct("GUIMeta")
+    menus = {setting: meta.struct(setting) for setting in _MENUS if setting in meta}
+    return {
+        setting: [re.sub(r"_step\d+$", "", text.text()) for text in menu.cells("String") if text.kind == "text"]
+        for setting, menu in menus.items()
+        if "String" in menu
+    }

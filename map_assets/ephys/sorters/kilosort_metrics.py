@@ -69,10 +69,11 @@ def read_metrics(path: Path) -> Metrics:
         data = path.read_bytes()
     try:
         table = csv.read_csv(pa.BufferReader(data.removeprefix(b"\xef\xbb\xbf")))
+        names = table.column_names
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _unreadable(path, f"it is no table ({error})") from error
     columns: dict[str, Reals] = {}
-    for name, values in zip(table.column_names, table.columns, strict=True):
+    for name, values in zip(names, table.columns, strict=True):
         is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
         key = name.strip().lower()
         key = RENAMED.get(key, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,17 @@ from map_assets.vocabulary.errors import UnreadableFile
 from map_assets.vocabulary.files import unchanged
 
 _TODO = "Copy the file from the sorting computer again."
-_DAMAGE = (ValueError, OSError, EOFError, MemoryError, OverflowError, TypeError)
+_DAMAGE = (
+    ValueError,
+    OSError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    RecursionError,
+)
 
 
 def read_numbers(path: Path, kinds: str = "iuf") -> NDArray[np.generic]:
