@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from map_assets.catalog import BY_NAME
 from map_assets.vocabulary.table import Table
@@ -91,3 +93,10 @@ def _series(column: pa.ChunkedArray, may_be_null: bool) -> Any:
     if pa.types.is_boolean(column.type) and may_be_null:
         return column.to_pandas(types_mapper=lambda _: pd.BooleanDtype())
     return column.to_pandas()
+
+
+def is_among(frame: pd.DataFrame, chosen: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which rows have a twin in `chosen`, by all of its columns."""
+    keys = list(chosen.columns)
+    wanted = pd.MultiIndex.from_frame(chosen.astype(object))
+    return np.asarray(pd.MultiIndex.from_frame(frame[keys].astype(object)).isin(wanted), np.bool_)

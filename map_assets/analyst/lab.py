@@ -144,7 +144,7 @@ class Lab:
         NoSuchTable
             If a named session has no units yet.
         """
-        from map_assets.analyst.frame import joined
+        from map_assets.analyst.frame import is_among, joined
 
         found = self._frame(
             self.arrow("units", session).drop_columns(["waveform_uv"]), self._standing.declared("units")
@@ -158,7 +158,7 @@ class Lab:
             if aimed.empty:
                 wanted = resolve_region(region, self.arrow("ccf_ontology"), set(electrodes["region"].dropna()))
                 aimed = electrodes.loc[electrodes["region"].isin(wanted), ["session", "probe", "electrode"]]
-            found = found.merge(aimed, on=list(aimed.columns))
+            found = found[is_among(found, aimed)]
         found = joined(found, electrodes, ["session", "probe", "electrode"])
         found = joined(found, self._beside("unit_stats", session, None), _UNIT)
         found = joined(found, self._beside("probes", session, ["session", "probe", *_PROBE]), ["session", "probe"])

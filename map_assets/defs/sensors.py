@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,9 @@ from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB
 
 MOST_RUNS_A_TICK = 25
+LONGEST_TICK_S = 20.0
+"""Dagster gives up on a tick after 60 s; what is left is looked at in the next one."""
+
 MOST_TRIES = 3
 """Runs that die without a verdict (the machine went down) are requested so often, then a person is needed."""
 
@@ -92,16 +96,28 @@ def request_runs(
     touched, now = services.ledger.touched(seen["seen"])
     known = services.ledger.sessions()
     candidates = known if mark != seen["mark"] else [session for session in touched if session in set(known)]
-    due = due_for_sessions(services, [session for session in candidates if session not in busy])
-    later = [session for session in candidates if session in busy] + [item.session for item in due[MOST_RUNS_A_TICK:]]
+    due, later = _look_at(services, candidates, busy)
     if later:
         services.ledger.touch(later)
     new = sorted(set(known) - set(instance.get_dynamic_partitions(str(SESSIONS.name))))
     return dg.SensorResult(
         dynamic_partitions_requests=[SESSIONS.build_add_request(new)] if new else [],
-        run_requests=[*_requests(instance, services, due[:MOST_RUNS_A_TICK])],
+        run_requests=[*_requests(instance, services, due)],
         cursor=json.dumps({"seen": now, "mark": mark}),
     )
+
+
+def _look_at(services: Services, candidates: Iterable[str], busy: Collection[str]) -> tuple[list[Due], list[str]]:
+    """Decide about as many sessions as a tick has room for; give the runs that are due, and the sessions left for later."""
+    due: list[Due] = []
+    later: list[str] = []
+    ends = time.monotonic() + LONGEST_TICK_S
+    for session in candidates:
+        if session in busy or len(due) == MOST_RUNS_A_TICK or time.monotonic() > ends:
+            later.append(session)
+        else:
+            due += due_for_sessions(services, [session])
+    return due, later
 
 
 def _sessions_under_way(instance: dg.DagsterInstance) -> Iterator[str]:

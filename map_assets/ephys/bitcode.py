@@ -147,8 +147,8 @@ def assign_go_cues(start: Times, go: Times) -> Times:
     place = np.searchsorted(start[known], cues, side="right") - 1
     trial = known[place[place >= 0]]
     cues = cues[place >= 0]
-    is_inside = cues < stop[trial]
-    assigned[trial[is_inside]] = cues[is_inside]
+    has_end = ~np.isnan(stop[trial])
+    assigned[trial[has_end]] = cues[has_end]
     return assigned
 
 

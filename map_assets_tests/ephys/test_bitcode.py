@@ -72,6 +72,14 @@ def test_a_nan_saved_as_an_integer_is_no_time(make: SimpleNamespace, tmp_path: P
     assert np.isnan(found.go_probe_s[1])
 
 
+def test_a_trial_of_which_neither_time_was_seen_has_none(make: SimpleNamespace, tmp_path: Path) -> None:
+    start, go = (START_S * RATE_HZ).astype(np.int32), (GO_S * RATE_HZ).astype(np.int32)
+    start[0] = go[0] = 0
+    found = read_bitcode(make.write_bitcode(tmp_path / "a_bitcode.mat", CODES, sTrig=start, goCue=go), RATE_HZ)
+    np.testing.assert_allclose(found.start_probe_s, [np.nan, *START_S[1:]])
+    np.testing.assert_allclose(found.go_probe_s, [np.nan, *GO_S[1:]])
+
+
 @pytest.mark.parametrize("missing", [0, 1, 2, 3])
 def test_free_water_trials_have_no_go_cue_and_shift_none(make: SimpleNamespace, tmp_path: Path, missing: int) -> None:
     go = np.delete(GO_S, missing)
@@ -138,6 +146,10 @@ def test_samples_and_seconds_are_told_apart_whatever_is_missing(
 def test_a_lone_time_is_told_by_its_size(time: float, is_samples: bool) -> None:
     assert counts_samples(np.array([time]), np.empty(0)) is is_samples
     assert counts_samples(np.array([np.nan]), np.array([time])) is is_samples
+
+
+def test_a_long_break_does_not_make_seconds_samples() -> None:
+    assert not counts_samples(np.array([10.0, 20.0, 30.0, 5000.0, 5010.0]), np.empty(0))
 
 
 def test_no_time_at_all_is_no_samples() -> None:

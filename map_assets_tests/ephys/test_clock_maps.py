@@ -94,12 +94,12 @@ def test_ephys_that_starts_late_and_misses_a_trial_still_finds_the_clock(make: S
 
 
 def test_of_repeated_go_cues_only_trials_with_one_are_anchors(make: SimpleNamespace) -> None:
-    behavior = behavior_rows(n_go_cues=[4] * 4 + [1] * (N - 4))
+    behavior = behavior_rows(n_go_cues=[4] * 9 + [1] * (N - 9))
     seen = ephys_rows(behavior)
-    for row in seen[:4]:
+    for row in seen[:9]:
         row["go_probe_s"] -= 1.5
     row = one_map(make, behavior, seen)
-    assert row["anchor_trials"] == list(range(5, N + 1))
+    assert row["anchor_trials"] == [10, 11, 12]
     assert row["residual_max_s"] < 1e-9
 
 

@@ -69,6 +69,15 @@ def test_units_and_spikes_of_two_probes_come_back_under_their_own_ids(make: Simp
     assert units_and_spikes_agree(tables["units"], tables["spikes"]).passed
 
 
+def test_each_probes_units_stand_on_its_own_contacts(make: SimpleNamespace, tmp_path: Path) -> None:
+    write_probe(make, tmp_path, 1)
+    write_probe(make, tmp_path, 2)
+    meta = tmp_path / PROBE.format(1) / "run_g0_tcat.imec1.ap.meta"
+    make.write_meta(meta, **{"~snsShankMap": "(1,2,480)(0:0:192:1)(0:1:192:1)(0:0:193:1)(0:1:193:1)"})
+    units = read_all(make, tmp_path)[0]["units"]
+    assert units["electrode"].to_pylist() == [3, 3, 0, 387, 387, 384]
+
+
 def test_columns_that_only_one_probes_metrics_have_are_null_for_the_other(
     make: SimpleNamespace, tmp_path: Path
 ) -> None:

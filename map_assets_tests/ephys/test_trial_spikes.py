@@ -53,6 +53,13 @@ def test_a_spike_on_a_boundary_belongs_to_the_trial_that_starts_there(make: Simp
     assert indexed(found) == {(4, 1): (1, 2), (4, 2): (3, 2), (4, 3): (5, 2)}
 
 
+def test_a_boundary_between_two_samples_parts_them(make: SimpleNamespace) -> None:
+    trials = make.trials_table([{"trial": k, "start_s": k + 1e-5, "stop_s": k + 0.5} for k in (1, 2)])
+    train = [30000, 30001, 60000, 60001]
+    found = make_trial_spikes("s", spikes({4: train}), trials, clocks(clock_row(ClockMap(0.0, 0.0), [1, 2])), probes())
+    assert indexed(found) == {(4, 1): (1, 2), (4, 2): (3, 1)}
+
+
 def test_a_boundary_is_exact_under_drift(make: SimpleNamespace) -> None:
     clock = ClockMap(-17.3, 20.0)
     edges = np.array([0, 270001, 123456789])
