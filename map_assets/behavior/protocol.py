@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -35,8 +36,8 @@ class Period:
     name : str
     animal, file : str
         Regular expressions for the animal's and the behaviour file's name, matched from the start.
-    protocol_types : range
-        Training protocols with stimulation.
+    first_protocol_type, last_protocol_type : float
+        Training protocols with stimulation, both included.
     is_from_end : bool
         Whether onset counts from the end of the trial's last delay, or from its start.
     shift_s : float
@@ -46,7 +47,8 @@ class Period:
     name: str
     animal: str
     file: str
-    protocol_types: range
+    first_protocol_type: float
+    last_protocol_type: float
     is_from_end: bool
     shift_s: float
 
@@ -105,7 +107,7 @@ class Photostim:
             return None
         start_s, stop_s = (float(value) for value in delays_s[-1])
         is_whole = round(stop_s - start_s, self.delay_decimals) == round(self.delay_s, self.delay_decimals)
-        if not is_whole or protocol_type not in period.protocol_types:
+        if not is_whole or not period.first_protocol_type <= protocol_type <= period.last_protocol_type:
             return None
         return (stop_s if period.is_from_end else start_s) + period.shift_s
 
@@ -141,7 +143,8 @@ def read_protocol(name: str) -> Protocol:
             name=period["name"],
             animal=period["animal"],
             file=period["file"],
-            protocol_types=range(period["protocol_type_min"], period.get("protocol_type_max", 2**31) + 1),
+            first_protocol_type=period["first_protocol_type"],
+            last_protocol_type=period.get("last_protocol_type", math.inf),
             is_from_end={"delay_start": False, "delay_end": True}[period["from"]],
             shift_s=period["shift_s"],
         )

@@ -71,6 +71,8 @@ def why_incomplete(meta_name: str, marks: EndMarks | None, bin_name: str, bin_si
     """
     if marks is None:
         return f"SpikeGLX is still writing: no {meta_name} beside {bin_name}"
+    if not marks.is_read:
+        return f"{meta_name}: {marks.missing}"
     if marks.missing is not None:
         return f"SpikeGLX is still writing: {marks.missing} in {meta_name}"
     if bin_size is None or bin_size == marks.bin_bytes:

@@ -66,6 +66,12 @@ def test_onset_is_on_the_session_clock(rig) -> None:
     assert trials[1]["photostim_onset_s"] == pytest.approx(12.13)
 
 
+@pytest.mark.parametrize(("protocol_type", "is_stimulated"), [(3, False), (4, False), (5, True), (6, True), (8, True)])
+def test_late_light_comes_in_every_protocol_that_enforces_the_delay(rig, protocol_type, is_stimulated) -> None:
+    found = stimulated(rig, **LATE, stim=4, ProtocolType=protocol_type)
+    assert (found[3] == "left_alm") is is_stimulated
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     code=st.sampled_from([0, 2, 4]),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from map_assets.ephys.bitcode import read_bitcode
 from map_assets.ephys.trial_match import TrialMatch, match_trials
 from map_assets.vocabulary.errors import ClockDoesNotFit
 
@@ -182,3 +184,15 @@ def test_a_thousand_trials_of_one_code_do_not_take_long() -> None:
     match = match_trials(range(1, 1001), ["X"] * 1000, ["X"] * 1000)
     assert len(match.trials) == 1000
     assert time.perf_counter() - begun < 5
+
+
+def test_the_real_sessions_ten_codes_are_its_first_ten_trials(shared_data: Path) -> None:
+    from scipy.io import loadmat
+
+    behavior = loadmat(shared_data / "map/dl25_tw2_20180225_102508.mat", struct_as_record=False, squeeze_me=True)
+    codes = [str(settings.GUI.randomID) for settings in behavior["SessionData"].TrialSettings]
+    assert len(codes) == 11
+    match = match_trials(range(1, 12), codes, read_bitcode(shared_data / "map/dl25_bitcode.mat").codes)
+    assert pairs(match) == [(trial, trial) for trial in range(1, 11)]
+    assert match.unmatched_trials == (11,)
+    assert match.unmatched_ephys_trials == ()

@@ -275,3 +275,34 @@ def test_a_refresh_that_was_overtaken_does_not_undo_what_came_after(lab, monkeyp
     monkeypatch.setattr(room, "_decide", slow)
     lab.scan()
     assert lab.file(SPIKES).session == KEY
+
+
+def test_a_refresh_during_which_more_arrived_leaves_the_day_for_the_next_one(lab, monkeypatch) -> None:
+    from map_assets.shares import refresh as room
+
+    lab.write("ephys", SPIKES)
+    rig = lab.share("rig")
+    real = room._decide
+
+    def slow(*args: object) -> object:
+        monkeypatch.setattr(room, "_decide", real)
+        decided = real(*args)
+        lab.write("rig", BEHAVIOR)
+        scan_share(rig, lab.ledger, lab.now)
+        return decided
+
+    monkeypatch.setattr(room, "_decide", slow)
+    scan_share(lab.shares["ephys"], lab.ledger, lab.now)
+    room.refresh(lab.ledger, lab.now)
+    assert lab.file(SPIKES).session is None
+    room.refresh(lab.ledger, lab.now)
+    assert lab.file(SPIKES).session == KEY
+
+
+def test_what_has_not_settled_cannot_be_taken_in(session) -> None:
+    session.write("ephys", "SC022/20190228/1/new.npy")
+    session.scan()
+    unsettled = session.ledger.inventory(KEY).unsettled
+    assert len(unsettled) == 1
+    assert session.ledger.mark_ingested(unsettled, "units", session.now) == 0
+    assert session.file("SC022/20190228/1/new.npy").state == "waiting"

@@ -215,6 +215,35 @@ def test_an_ignored_copy_takes_over_when_the_first_is_gone(lab) -> None:
     assert [(file.share, str(file.relpath)) for file in lab.ledger.inventory(PM).files] == [("rig2", PM_FILE)]
 
 
+def test_while_the_first_is_rewritten_its_copy_stays_ignored_and_then_they_differ(lab) -> None:
+    lab.write("rig", PM_FILE, b"same")
+    lab.settle()
+    lab.ingest(PM)
+    lab.write("rig2", PM_FILE, b"same")
+    lab.settle()
+    lab.write("rig", PM_FILE, b"new")
+    lab.scan(after=1)
+    assert {(file.share, file.state) for file in lab.ledger.files()} == {("rig", "waiting"), ("rig2", "ignored")}
+    lab.settle()
+    assert {(file.share, file.state) for file in lab.ledger.files()} == {
+        ("rig", "quarantined"),
+        ("rig2", "quarantined"),
+    }
+
+
+def test_an_ignored_copy_that_is_rewritten_is_in_dispute_and_what_it_was_is_kept(lab) -> None:
+    lab.write("rig", PM_FILE, b"same")
+    lab.settle()
+    lab.ingest(PM)
+    lab.write("rig2", PM_FILE, b"same")
+    lab.settle()
+    lab.write("rig2", PM_FILE, b"new")
+    lab.settle()
+    assert {(file.share, file.state) for file in lab.ledger.files()} == {("rig", "ingested"), ("rig2", "quarantined")}
+    (old,) = lab.ledger.changes("rig2", PM_FILE)
+    assert (old.what, old.state, old.size) == ("changed", "ignored", 4)
+
+
 @pytest.mark.parametrize("is_ingested", [True, False])
 def test_a_moved_file_is_the_same_session_at_its_new_place(lab, is_ingested: bool) -> None:
     path = lab.write("rig", PM_FILE, b"same")

@@ -139,6 +139,33 @@ def test_a_meta_whose_bin_was_left_elsewhere_counts_alone(lab, finished_meta) ->
     assert lab.scan()["ephys"].n_newly_settled == 1
 
 
+def test_a_meta_that_is_only_a_link_is_not_read(lab, finished_meta, tmp_path: Path) -> None:
+    lab.share("ephys", settle_s=0)
+    lab.write("ephys", f"{RUN}.bin", b"1" * 10)
+    (tmp_path / "other.meta").write_text(finished_meta(size=10))
+    (lab.root / "ephys" / f"{RUN}.meta").symlink_to(tmp_path / "other.meta")
+    lab.scan()
+    assert "SpikeGLX is still writing: no" in str(lab.file(f"{RUN}.bin").reason)
+
+
+def test_a_meta_that_could_not_be_read_is_read_again(lab, finished_meta, monkeypatch) -> None:
+    lab.share("ephys", settle_s=0)
+    lab.write("ephys", f"{RUN}.meta", finished_meta(size=10))
+    lab.write("ephys", f"{RUN}.bin", b"1" * 10)
+    real = Path.open
+
+    def refuse(path: Path, *args: object, **facts: object) -> object:
+        if path.suffix == ".meta":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        lab.scan()
+    assert lab.file(f"{RUN}.bin").reason == f"{Path(RUN).name}.meta: it cannot be read (Permission denied)"
+    assert lab.scan(after=1)["ephys"].n_newly_settled == 2
+
+
 def test_real_runs_with_shortened_bins_are_incomplete_copies_and_the_whole_one_counts(lab, shared_data: Path) -> None:
     lab.share("ephys", settle_s=0)
     target = lab.root / "ephys" / "SC022" / "20190228"
@@ -208,6 +235,32 @@ def test_a_marker_that_the_configuration_names_must_be_there(lab) -> None:
     assert rows(lab) == []
     lab.write("rig", ".map_assets_share", "rig one")
     assert lab.scan()["rig"].status == "ok"
+
+
+def test_an_empty_root_is_called_empty_whatever_marker_is_expected(lab) -> None:
+    lab.share("rig", marker="rig one")
+    report = lab.scan()["rig"]
+    assert (report.status, report.n_found) == ("empty", 0)
+
+
+def test_a_share_that_is_replaced_while_it_is_read_concludes_nothing(lab, monkeypatch) -> None:
+    from map_assets.shares import walk
+
+    lab.write("rig", BEHAVIOR)
+    lab.write("rig", ".map_assets_share", "rig one")
+    lab.settle()
+    before = rows(lab)
+    real = walk._walk
+
+    def slow(root: Path) -> object:
+        look = real(root)
+        look.found.pop(BEHAVIOR)
+        lab.write("rig", ".map_assets_share", "rig two")
+        return look
+
+    monkeypatch.setattr(walk, "_walk", slow)
+    assert lab.scan(after=1)["rig"].status == "unreachable"
+    assert rows(lab) == before
 
 
 def test_a_marker_put_there_later_is_remembered_from_then_on(lab) -> None:
