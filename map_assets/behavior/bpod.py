@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.behavior.mat5 import Matrix
-from map_assets.behavior.matlab import Struct, unwrapped
 from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.matlab5 import Matrix
+from map_assets.vocabulary.matlab_struct import Struct, unwrapped
 
 Numbers = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from typing import Protocol
 import pyarrow as pa
 
 from map_assets.behavior.formats import delay_response
-from map_assets.behavior.matlab import MatlabFile, open_matlab
 from map_assets.vocabulary.errors import NoFormatRecognizes, TwoFormatsRecognize
 from map_assets.vocabulary.files import FoundFile
+from map_assets.vocabulary.matlab import MatlabFile, open_matlab
 
 
 class BehaviorFormat(Protocol):
@@ -27,6 +27,8 @@ class BehaviorFormat(Protocol):
 
 
 FORMATS: tuple[BehaviorFormat, ...] = (delay_response.FORMAT,)
+
+_TODO = "Copy the file from the rig again; if the rig's own is damaged, there is nothing to read."
 
 _UNREAD_TASKS = {("X_center", "Y_center", "Z_center"): "a multi-target-licking file"}
 """GUI settings that tell a task for which there is no format."""
@@ -60,7 +62,7 @@ def read_behavior(session: str, file: FoundFile) -> dict[str, pa.Table]:
     ChangedWhileRead
         If it was written to while it was read.
     """
-    content = open_matlab(file.path)
+    content = open_matlab(file.path, todo=_TODO)
     found = [candidate for candidate in FORMATS if candidate.recognizes(content)]
     tasks = ", ".join(candidate.name for candidate in FORMATS)
     if not found:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from map_assets.behavior.bpod import TODO_COPY
-from map_assets.behavior.matlab import Struct
 from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.matlab_struct import Struct
 from map_assets.vocabulary.session import SessionKey
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

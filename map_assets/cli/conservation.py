@@ -125,16 +125,9 @@ def quarantined_row(file: Any) -> dict[str, Any]:
 
 def failed_stages(ledger: Ledger) -> Rows:
     """List the stages that failed, or whose result a blocking check refused, with a sentence why."""
-    from sqlalchemy import or_, select
-
-    from map_assets.shares.schema import STAGES
-
-    wanted = (STAGES.c.session, STAGES.c.stage, STAGES.c.outcome, STAGES.c.detail)
     # nearly all are done and unblocked: those need not travel
-    may_be = or_(STAGES.c.outcome == "failed", STAGES.c.detail.not_like('%"blocked": ""%'))
-    with ledger.reading() as connection:
-        found = connection.execute(select(*wanted).where(may_be).order_by(STAGES.c.session, STAGES.c.stage)).all()
-    told = [(row.session, row.stage, why_failed(row.outcome, row.detail)) for row in found]
+    found = ledger.unfinished('"blocked": ""')
+    told = [(session, record.stage, why_failed(record.outcome, record.detail)) for session, record in found]
     return [{"session": session, "stage": stage, "why": why} for session, stage, why in told if why]
 
 

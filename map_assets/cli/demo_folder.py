@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,11 +95,5 @@ def _empty(folder: Path) -> None:
 
 def _write(folder: Path, plan: LabPlan) -> None:
     from map_assets.simulate.laboratory import write_laboratory
-    from map_assets.store import replacing
 
-    written = write_laboratory(folder, plan, settle_s=SETTLE_S)
-    text = written.config.read_text("utf-8")
-    if "scan_interval_s" not in tomllib.loads(text).get("orchestration", {}):
-        text = text.replace("[orchestration]\n", f"[orchestration]\nscan_interval_s = {SCAN_INTERVAL_S}\n")
-    with replacing(written.config) as part:
-        part.write_text(text, "utf-8")
+    write_laboratory(folder, plan, settle_s=SETTLE_S, scan_interval_s=SCAN_INTERVAL_S)

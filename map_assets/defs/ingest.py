@@ -80,7 +80,11 @@ def ingest(
     while True:
         scans = scan_all(services.shares, services.ledger)
         report.shares = [scan.sentence for scan in scans]
-        report.is_share_missing = any(scan.status in {"unreachable", "wrong"} for scan in scans)
+        had_files = {share.share for share in services.ledger.status() if share.found}
+        report.is_share_missing = any(
+            scan.status in {"unreachable", "wrong"} or (scan.status == "empty" and scan.share in had_files)
+            for scan in scans
+        )
         _materialize(services, config_file, instance, only, report, say)
         still = sum(not found.settled for found in services.ledger.files(state="waiting")) if wait else 0
         if not still:

@@ -18,7 +18,14 @@ from map_assets.defs.due import Done, FileMark, SessionState, signature
 from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB, Check, Made, Stage, Work, animal_of
 from map_assets.store import Version
-from map_assets.vocabulary.errors import BadInput, ChangedWhileRead, MapAssetsError, NotYet, TableDoesNotFit
+from map_assets.vocabulary.errors import (
+    BadInput,
+    ChangedWhileRead,
+    CompanionMissing,
+    MapAssetsError,
+    NotYet,
+    TableDoesNotFit,
+)
 from map_assets.vocabulary.files import FoundFile
 from map_assets.vocabulary.table import Table, Verdict
 
@@ -160,7 +167,8 @@ def _write(stage: Stage, session: str, made: Made, services: Services) -> dict[s
 
 def _without(state: SessionState, made: Made) -> SessionState:
     """Return the state as it was, less the files that were refused: they are in quarantine and no input any more."""
-    refused = {_mark(found) for rejected in made.rejected for found in rejected.files}
+    quarantined = [item for item in made.rejected if not isinstance(item.error, CompanionMissing)]
+    refused = {_mark(found) for rejected in quarantined for found in rejected.files}
     files = {role: [mark for mark in marks if mark not in refused] for role, marks in state.files.items()}
     return replace(state, files=files)
 
@@ -170,7 +178,7 @@ def _mark(found: FoundFile) -> FileMark:
 
 
 def _refuse(stage: Stage, made: Made, services: Services) -> None:
-    """Put refused files into quarantine.
+    """Put refused files into quarantine; one that waits for another file goes on waiting, and says for which.
 
     Raises
     ------
@@ -178,9 +186,13 @@ def _refuse(stage: Stage, made: Made, services: Services) -> None:
         If nothing else was there: what stood before stays.
     """
     for rejected in made.rejected:
-        services.ledger.quarantine(rejected.files, str(rejected.error), by=stage.name)
-    if made.rejected and not any(table.num_rows for table in made.tables.values()):
-        raise made.rejected[0].error
+        if isinstance(rejected.error, CompanionMissing):
+            services.ledger.hold(rejected.files, str(rejected.error))
+        else:
+            services.ledger.quarantine(rejected.files, str(rejected.error), by=stage.name)
+    bad = [rejected.error for rejected in made.rejected if not isinstance(rejected.error, CompanionMissing)]
+    if bad and not any(table.num_rows for table in made.tables.values()):
+        raise bad[0]
 
 
 def _claimed(stage: Stage, files: Sequence[FoundFile], made: Made) -> list[FoundFile]:

@@ -8,15 +8,15 @@ NaN, or zero where it was saved as an integer class, is none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.ephys.matlab5 import Value, read_variables
-from map_assets.vocabulary.errors import PiecesDoNotFit
+from map_assets.vocabulary.errors import CompanionMissing, PiecesDoNotFit
+from map_assets.vocabulary.matlab import MatlabFile, open_matlab
+from map_assets.vocabulary.matlab5 import Matrix
 
 LONGEST_TRIAL_S = 1500.0
 """No trial takes longer than this in seconds, and none is shorter than as many samples (50 ms at 30 kHz)."""
@@ -24,7 +24,9 @@ LONGEST_TRIAL_S = 1500.0
 LONGEST_WAIT_S = 4 * 3600.0
 """A lone time that is whole and larger than this counts samples (0.5 s of them): no recording waits so long for its trial."""
 
-_VARIABLES = ("sTrig", "goCue", "bitCodeS", "bitcode", "trialNum")
+_LAST_TRIAL = 1_000_000
+"""No session has so many trials; a number above it is a damaged one."""
+
 _TODO = "Decode the session's bits again and save the file with save(..., '-v7')."
 
 Times = NDArray[np.float64]
@@ -62,17 +64,19 @@ def read_bitcode(path: Path, sample_rate_hz: float | None = None) -> BitcodeFile
     ------
     UnreadableFile
         If it is damaged, or no MATLAB 5 to 7 file.
+    CompanionMissing
+        If its times are samples and no meta file tells the rate.
     PiecesDoNotFit
-        If it has no codes, its variables disagree in length, its starts do not rise, or its times are samples and the
-        rate is not known.
+        If it has no codes, a variable is of another kind, its variables disagree in length, or its starts do not
+        rise.
     ChangedWhileRead
         If it was written to meanwhile.
     """
-    found = read_variables(path, _VARIABLES)
-    codes = _codes(path, found)
-    start = _numbers(path, found, "sTrig")
-    go = _numbers(path, found, "goCue")
-    written = _numbers(path, found, "trialNum")
+    file = open_matlab(path, todo=_TODO)
+    codes = _codes(path, file)
+    start = _numbers(path, file, "sTrig")
+    go = _numbers(path, file, "goCue")
+    written = _numbers(path, file, "trialNum")
     for name, values in (("sTrig", start), ("trialNum", written)):
         if len(values) not in {0, len(codes)}:
             raise _misfit(path, f"{len(values)} values of {name} for {len(codes)} codes", "one for each code")
@@ -82,7 +86,7 @@ def read_bitcode(path: Path, sample_rate_hz: float | None = None) -> BitcodeFile
     scale = 1.0
     if counts_samples(start, go):
         if sample_rate_hz is None:
-            raise PiecesDoNotFit(
+            raise CompanionMissing(
                 path,
                 "its times are samples, and no meta file tells the probe's rate",
                 expected="the probe's .ap.meta file beside it",
@@ -159,16 +163,16 @@ def _any_outside(cue: Times, start: Times, stop: Times) -> bool:
         return bool(np.any(cue < start) or np.any(cue >= stop) or np.any(np.diff(known) <= 0))
 
 
-def _codes(path: Path, found: Mapping[str, Value]) -> list[str]:
+def _codes(path: Path, file: MatlabFile) -> list[str]:
     """Rows of ``bitCodeS``, else of ``bitcode``; where both are there they must agree."""
-    texts = found.get("bitCodeS", [])
-    if not isinstance(texts, list):
-        raise _misfit(path, "bitCodeS is not text", "one row of text a trial")
-    texts = [text.strip() for text in texts]
-    bits = found.get("bitcode", np.empty((0, 0)))
-    if isinstance(bits, list) or not np.isin(bits, (0, 1)).all():
+    written = file.variables.get("bitCodeS")
+    texts = [text.strip() for text in _texts(path, written)] if written else []
+    matrix = file.variables.get("bitcode")
+    is_numeric = matrix is None or matrix.kind == "numbers"
+    bits = matrix.numbers() if matrix and is_numeric else np.empty((0, 0))
+    if not is_numeric or not np.isin(bits, (0, 1)).all():
         raise _misfit(path, "bitcode holds something else than 0 and 1", "one row of bits a trial")
-    rows = ["".join(row) for row in bits.astype(np.uint8).astype(str)] if bits.size else []
+    rows = ["".join(row) for row in bits.reshape(len(bits), -1).astype(np.uint8).astype(str)] if bits.size else []
     if texts and rows and texts != rows:
         raise _misfit(path, "bitCodeS and bitcode disagree", "the same codes twice")
     if not texts and not rows:
@@ -176,18 +180,30 @@ def _codes(path: Path, found: Mapping[str, Value]) -> list[str]:
     return texts or rows
 
 
-def _numbers(path: Path, found: Mapping[str, Value], name: str) -> Times:
+def _texts(path: Path, matrix: Matrix) -> list[str]:
+    """Rows of a text, or the elements of a cell of texts; an empty element is an empty text."""
+    cells = matrix.cells() if matrix.kind == "cell" else []
+    if matrix.kind not in {"text", "cell"} or any(cell.size and cell.kind != "text" for cell in cells):
+        raise _misfit(path, "bitCodeS is not text", "one row of text a trial")
+    if any(cell.size and cell.dims[0] > 1 for cell in cells):
+        raise _misfit(path, "bitCodeS has several rows of text in one cell", "one row of text a trial")
+    return [cell.text() for cell in cells] if matrix.kind == "cell" else matrix.rows()
+
+
+def _numbers(path: Path, file: MatlabFile, name: str) -> Times:
     """One variable as numbers of shape (n,), empty where the file lacks it."""
-    values = found.get(name, np.empty(0))
-    if isinstance(values, list):
+    matrix = file.variables.get(name)
+    if matrix is None:
+        return np.empty(0)
+    if matrix.kind != "numbers":
         raise _misfit(path, f"{name} is not numeric", "numbers")
-    return values.ravel()
+    return matrix.numbers().ravel()
 
 
 def _trial(value: float, path: Path) -> int | None:
     if not np.isfinite(value) or value < 1:
         return None
-    if not float(value).is_integer():
+    if not float(value).is_integer() or value > _LAST_TRIAL:
         raise _misfit(path, f"trialNum holds {value}", "whole trial numbers")
     return int(value)
 

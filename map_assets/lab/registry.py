@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from map_assets.lab.checks import find_problems
-from map_assets.lab.database import open_engine
 from map_assets.lab.history import Edit, edits, microseconds
 from map_assets.lab.importing import ImportReport, compare
 from map_assets.lab.kinds import DEFAULT_SPECIES, kind_of, read_rows
@@ -23,6 +22,7 @@ from map_assets.lab.records import CannotUndo, apply, reversed_changes
 from map_assets.lab.schema import COUNTER, METADATA, PEOPLE, PROBE_INSERTIONS, SHEET_IMPORTS, SUBJECTS
 from map_assets.lab.schema import WATER_RESTRICTIONS as ANIMALS
 from map_assets.lab.sheet import SheetProblems, read_sheet
+from map_assets.store.database import open_engine
 from map_assets.vocabulary.session import SessionKey
 from map_assets.vocabulary.subject import Insertion, Subject
 

@@ -106,7 +106,9 @@ def _add_data(nwbfile: Any, session: str, tables: Mapping[str, pa.Table], insert
 
 
 def _write(path: Path, nwbfile: Any) -> None:
+    import h5py
     from pynwb import NWBHDF5IO
 
-    with NWBHDF5IO(path, "w") as io:
+    # the caller gives a temporary path, whose name pynwb would object to
+    with h5py.File(path, "w") as file, NWBHDF5IO(mode="w", file=file) as io:
         io.write(nwbfile)

@@ -123,7 +123,7 @@ class Ledger(StageMemory):
     def waiting_reasons(self) -> list[tuple[str, int]]:
         """List why files wait and how many do for each reason, most first."""
         gone = case((FILES.c.absent_since_us.is_not(None), GONE))
-        why = func.coalesce(gone, FILES.c.unsettled, FILES.c.unplaced, READY)
+        why = func.coalesce(gone, FILES.c.unsettled, FILES.c.unplaced, FILES.c.reason, READY)
         counted = select(why.label("why")).where(FILES.c.state == "waiting").subquery()
         n_files = func.count().label("n_files")
         statement = select(counted.c.why, n_files).group_by(counted.c.why).order_by(n_files.desc(), counted.c.why)
@@ -158,6 +158,13 @@ class Ledger(StageMemory):
             _set(connection, [row.id for row in rows], values)
             mark_days(connection, stamp, _behavior_days(rows))
             touch(connection, stamp, [row.session for row in rows])
+        return len(rows)
+
+    def hold(self, files: Iterable[FoundFile], reason: str) -> int:
+        """Say what waiting files wait for, unless they changed meanwhile; returns how many wait for it now."""
+        with self.writing() as (connection, _):
+            rows = _rows_of(connection, files, ("waiting",))
+            _set(connection, [row.id for row in rows], {"reason": reason})
         return len(rows)
 
     def retry(self, share: str, relpath: str, now: datetime | None = None) -> None:
@@ -250,7 +257,7 @@ def _facts(file: FoundFile) -> tuple[int, int]:
 
 def _ledger_file(row: Row[Any]) -> LedgerFile:
     gone = None if row.absent_since_us is None else GONE
-    waits = (gone or row.unsettled or row.unplaced or READY) if row.state == "waiting" else None
+    waits = (gone or row.unsettled or row.unplaced or row.reason or READY) if row.state == "waiting" else None
     return LedgerFile(
         row.share,
         row.relpath,

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
-from map_assets.shares.database import open_engine
 from map_assets.shares.schema import COUNTER, DIRTY_DAYS, METADATA, SESSIONS, STAGES, WAITS
 from map_assets.shares.share import StageRecord
+from map_assets.store.database import open_engine
 from map_assets.vocabulary.session import SessionKey
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +44,7 @@ class StageMemory:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = open_engine(url, METADATA, COUNTER)
+        self.engine = open_engine(url, METADATA, COUNTER, is_durable=False)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -122,10 +122,14 @@ class StageMemory:
         """Return a session's records by stage."""
         with self.reading() as connection:
             rows = connection.execute(select(STAGES).where(STAGES.c.session == session).order_by(STAGES.c.stage)).all()
-        return {
-            row.stage: StageRecord(row.stage, row.signature, row.outcome, row.detail, from_microseconds(row.at_us))
-            for row in rows
-        }
+        return {row.stage: _record(row) for row in rows}
+
+    def unfinished(self, done_mark: str) -> list[tuple[str, StageRecord]]:
+        """List the records, with their sessions, of stages that failed or whose detail lacks `done_mark`."""
+        may_be = or_(STAGES.c.outcome == "failed", STAGES.c.detail.not_like(f"%{done_mark}%"))
+        with self.reading() as connection:
+            rows = connection.execute(select(STAGES).where(may_be).order_by(STAGES.c.session, STAGES.c.stage)).all()
+        return [(row.session, _record(row)) for row in rows]
 
     def forget_stage(self, session: str, stage: str | None = None) -> None:
         """Forget a stage's record (None: all of the session), so that it is due again."""
@@ -174,3 +178,7 @@ def forget_stages(connection: Connection, session: str, which: ColumnElement[boo
     """Delete a session's stage records that meet a condition (None: all)."""
     statement = delete(STAGES).where(STAGES.c.session == session)
     connection.execute(statement if which is None else statement.where(which))
+
+
+def _record(row: Row[Any]) -> StageRecord:
+    return StageRecord(row.stage, row.signature, row.outcome, row.detail, from_microseconds(row.at_us))

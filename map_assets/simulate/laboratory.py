@@ -92,7 +92,12 @@ def simulate(out: Path, preset: str = "demo", seed: int = 1) -> WrittenLaborator
 
 
 def write_laboratory(
-    out: Path, plan: LabPlan, *, data_root: Path | None = None, settle_s: float = 0.0
+    out: Path,
+    plan: LabPlan,
+    *,
+    data_root: Path | None = None,
+    settle_s: float = 0.0,
+    scan_interval_s: int | None = None,
 ) -> WrittenLaboratory:
     """Write a laboratory.
 
@@ -105,6 +110,8 @@ def write_laboratory(
         Where the configuration sends the store, the archive, the registry and the orchestrator; ``out/data`` if not given.
     settle_s : float
         How long a file must stand still before it is taken up, for the configuration, s.
+    scan_interval_s : int, optional
+        How often the sensors look at the shares, for the configuration, s; the configuration's own default if not given.
     """
     out = Path(out).absolute()
     data_root = out / "data" if data_root is None else Path(data_root).absolute()
@@ -114,7 +121,7 @@ def write_laboratory(
     people = write_people(out / "registry" / "people.csv", plan.people)
     animals = write_animals(out / "registry" / "animals.csv", plan.animals)
     insertions = write_insertions(out / "registry" / "insertions.csv", plan.sessions)
-    config = write_text(out / "map_assets.toml", _configuration(out, plan, data_root, settle_s))
+    config = write_text(out / "map_assets.toml", _configuration(out, plan, data_root, settle_s, scan_interval_s))
     sessions = tuple(write_session(out, session, voxel_um=plan.voxel_um) for session in plan.sessions)
     return WrittenLaboratory(out, config, people, animals, insertions, annotation, sessions)
 
@@ -191,7 +198,7 @@ def _write_probe(out: Path, plan: SessionPlan, probe: ProbeTruth, volume: Volume
     return files
 
 
-def _configuration(out: Path, plan: LabPlan, data_root: Path, settle_s: float) -> str:
+def _configuration(out: Path, plan: LabPlan, data_root: Path, settle_s: float, scan_interval_s: int | None) -> str:
     """Give the text of ``map_assets.toml``; paths under `out` are relative to it, so the laboratory can be moved."""
 
     def text(path: Path) -> str:
@@ -205,11 +212,12 @@ def _configuration(out: Path, plan: LabPlan, data_root: Path, settle_s: float) -
         rig = 'rig = "RRig1"\n' if kind == "behavior" else ""
         blocks.append(f'[shares.{share}]\nkind = "{kind}"\npath = {text(out / share)}\n{rig}settle_s = {settle_s}\n')
     registry = json.loads(text(data_root / "registry.db"))
+    interval = "" if scan_interval_s is None else f"scan_interval_s = {scan_interval_s}\n"
     blocks += [
         f"[store]\nroot = {text(data_root / 'store')}\n",
         f"[registry]\nurl = {json.dumps(f'sqlite:///{registry}')}\n",
         f'[archive]\nbackend = "folder"\nroot = {text(data_root / "archive")}\n',
         f"[ccf]\nannotation = {text(out / 'ccf' / 'annotation.nrrd')}\n",
-        f"[orchestration]\nhome = {text(data_root / 'dagster')}\n",
+        f"[orchestration]\nhome = {text(data_root / 'dagster')}\n{interval}",
     ]
     return "\n".join(blocks)

@@ -12,6 +12,7 @@
     │   ├── TwoFilesOneSession     two different files for one session key
     │   ├── ChangedWhileRead       the file was written to while it was read
     │   ├── PiecesDoNotFit         files that belong together disagree (counts, ids, serial numbers)
+    │   ├── CompanionMissing       a file that it cannot be read without has not arrived: the file waits, it is not set aside
     │   └── ClockDoesNotFit        two clocks cannot be matched within the limits
     ├── NotYet                   something named has still to arrive: wait
     │   ├── NoSuchTable            the store holds no such table for the session
@@ -86,6 +87,10 @@ class ChangedWhileRead(BadInput):
 
 class PiecesDoNotFit(BadInput):
     """Files that belong together disagree."""
+
+
+class CompanionMissing(BadInput):
+    """A file that it cannot be read without has not arrived; it waits for that."""
 
 
 class ClockDoesNotFit(BadInput):

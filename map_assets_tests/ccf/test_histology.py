@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import random
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -183,6 +185,58 @@ def test_a_mat_file_cut_anywhere_is_unreadable(found: Write, session: str) -> No
         tables, rejected = read_histology(session, [file])
         assert tables == {}
         assert [type(one.error) for one in rejected] == [UnreadableFile], n_bytes
+
+
+def test_no_flipped_bit_does_more_than_reject_the_landmarks(found: Write, session: str) -> None:
+    whole = _site_info(np.array([[300.0, 200.0, 250.0], [np.nan] * 3, [300.5, 199.0, 250.0]]), [672, np.nan, 385])
+    rng = random.Random(6)
+    n_rejected = 0
+    for place in range(124, len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << rng.randrange(8)
+        tables, rejected = read_histology(session, [found("landmarks_SC022_20190228_1_siteInfo.mat", bytes(flipped))])
+        assert bool(tables) != bool(rejected)
+        n_rejected += len(rejected)
+    assert n_rejected > len(whole) / 12
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"ont": {}}, UnreadableFile, r"site\.ont\.id is missing"),
+        ({"pos": {"x": [1.0], "y": [1.0], "mmPerPixel": 0.02}}, UnreadableFile, r"site\.pos\.z is missing"),
+        ({"pos": 5.0}, UnreadableFile, r"site\.pos holds numbers; expected structs"),
+        ({"ont": {"id": "CP"}}, UnreadableFile, r"site\.ont\.id holds text; expected numbers"),
+        ({"ont": {"id": [672.5]}}, PiecesDoNotFit, "a region id is no whole number"),
+        ({"ont": {"id": [1e300]}}, PiecesDoNotFit, "a region id is no whole number"),
+        ({"ont": {"id": np.ones((1, 2))}}, PiecesDoNotFit, "columns are of different lengths"),
+        ({"mmPerPixel": []}, PiecesDoNotFit, "its voxels are of 0 widths"),
+        ({"mmPerPixel": np.nan}, PiecesDoNotFit, "its voxels are nan um wide"),
+    ],
+)
+def test_landmarks_say_what_is_wrong_with_them(
+    found: Write, session: str, change: dict, error: type, said: str
+) -> None:
+    site = {"pos": {"x": [1.0], "y": [2.0], "z": [3.0], "mmPerPixel": 0.02}, "ont": {"id": [672.0]}}
+    for name, value in change.items():
+        if name in site:
+            site[name] = value
+        else:
+            site["pos"][name] = value
+    out = io.BytesIO()
+    scipy.io.savemat(out, {"site": site})
+    _, rejected = read_histology(session, [found("landmarks_SC022_20190228_1_siteInfo.mat", out.getvalue())])
+    assert [type(one.error) for one in rejected] == [error]
+    assert re.search(said, str(rejected[0].error))
+    assert "Export it from the registration again." in str(rejected[0].error)
+
+
+def test_columns_that_are_tables_do_not_fit(found: Write, session: str) -> None:
+    table = np.ones((2, 2))
+    out = io.BytesIO()
+    scipy.io.savemat(out, {"site": {"pos": dict.fromkeys("xyz", table) | {"mmPerPixel": 0.02}, "ont": {"id": table}}})
+    _, rejected = read_histology(session, [found("landmarks_SC022_20190228_1_siteInfo.mat", out.getvalue())])
+    assert [type(one.error) for one in rejected] == [PiecesDoNotFit]
 
 
 def test_landmark_columns_of_different_lengths_do_not_fit(found: Write, session: str) -> None:

@@ -39,7 +39,7 @@ def behavior_only(**changes: object) -> SessionState:
 def test_a_new_behavior_file_makes_behavior_nwb_and_receipt_and_nothing_of_ephys() -> None:
     decision = decide(SESSION_STAGES, behavior_only())
     assert decision.stages == (
-        "behavior", "sessions", "behavior_performance", "nwb_file", "archive_manifest", "archive_receipt",
+        "behavior", "sessions", "insertions", "behavior_performance", "nwb_file", "archive_manifest", "archive_receipt",
     )  # fmt: skip
     assert decision.waits == {}
 
@@ -62,7 +62,7 @@ def test_importing_the_animal_makes_sessions_and_nwb_and_nothing_else() -> None:
     state = behavior_only(registry=UNKNOWN)
     state = after(state, decide(SESSION_STAGES, state))
     decision = decide(SESSION_STAGES, dataclasses.replace(state, registry=KNOWN))
-    assert decision.stages == ("sessions", "nwb_file")
+    assert decision.stages == ("sessions", "insertions", "nwb_file")
 
 
 def test_sorting_that_comes_late_makes_what_rests_on_it_and_nothing_else() -> None:

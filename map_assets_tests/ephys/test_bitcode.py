@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from map_assets.ephys.bitcode import assign_go_cues, counts_samples, read_bitcode
-from map_assets.ephys.matlab5 import read_variables
 from map_assets.vocabulary.errors import BadInput, PiecesDoNotFit, UnreadableFile
 
 CODES = ["1010", "0110", "0011", "1100"]
@@ -195,6 +194,7 @@ def test_one_trial_is_a_session_too(make: SimpleNamespace, tmp_path: Path, n: in
         ({"bitCodeS": np.array(CODES), "sTrig": START_S[:3]}, "3 values of sTrig for 4 codes"),
         ({"bitCodeS": np.array(CODES), "trialNum": [1.0, 2.0]}, "2 values of trialNum"),
         ({"bitCodeS": np.array(CODES), "trialNum": [1.0, 2.5, 3.0, 4.0]}, "2.5"),
+        ({"bitCodeS": np.array(CODES), "trialNum": [1.0, 2.0, 3.0, 1e300]}, "1e\\+300"),
         ({"bitCodeS": np.array(CODES), "sTrig": START_S[::-1]}, "do not rise"),
         ({"bitCodeS": np.array(CODES), "sTrig": np.array(["a", "b", "c", "d"])}, "not numeric"),
         ({"bitCodeS": np.arange(4.0)}, "not text"),
@@ -211,45 +211,25 @@ def test_pieces_that_do_not_fit_are_said(tmp_path: Path, variables: dict[str, An
         read_bitcode(path)
 
 
-@pytest.mark.parametrize("is_compressed", [False, True])
-@pytest.mark.parametrize(
-    "value",
-    [
-        *(
-            np.array([[1, 2, 3], [4, 5, 6]], kind)
-            for kind in ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
-        ),
-        *(np.array([[True, False]]), np.array([[300.0]]), np.zeros((0, 0)), np.array([[np.nan, -1e300]])),
-    ],
-    ids=lambda value: f"{value.dtype}{value.shape}",
-)
-def test_numbers_of_every_class_are_read_as_an_independent_reader_reads_them(
-    tmp_path: Path, value: np.ndarray, is_compressed: bool
-) -> None:
-    from scipy.io import loadmat, savemat
-
-    path = tmp_path / "a.mat"
-    savemat(path, {"before": {"a": [1, "x"]}, "v": value, "after": "text"}, do_compression=is_compressed)
-    found = read_variables(path, {"v", "absent"})
-    assert list(found) == ["v"]
-    np.testing.assert_array_equal(found["v"], loadmat(path)["v"].astype(float))
+@pytest.mark.parametrize("value", [{"a": 1}, np.array([[1 + 2j]]), np.array([["1010", 1.0]], object)])
+def test_codes_and_times_of_another_kind_do_not_fit(make: SimpleNamespace, tmp_path: Path, value: Any) -> None:
+    path = tmp_path / "a_bitcode.mat"
+    with pytest.raises(PiecesDoNotFit, match="bitCodeS is not text"):
+        read_bitcode(make.write_bitcode(path, CODES, bitCodeS=value))
+    with pytest.raises(PiecesDoNotFit, match="sTrig is not numeric"):
+        read_bitcode(make.write_bitcode(path, CODES, sTrig=value))
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, np.array([[1 + 2j]]), np.array([[1.0, "x"]], object)])
-def test_a_wanted_variable_that_is_neither_numbers_nor_text_is_unreadable(tmp_path: Path, value: Any) -> None:
-    from scipy.io import savemat
-
-    savemat(tmp_path / "a.mat", {"v": value})
-    assert read_variables(tmp_path / "a.mat", {"w"}) == {}
-    with pytest.raises(UnreadableFile, match="v "):
-        read_variables(tmp_path / "a.mat", {"v"})
+def test_a_cell_of_several_rows_does_not_fit(make: SimpleNamespace, tmp_path: Path) -> None:
+    codes = np.empty((1, 2), object)
+    codes[0] = ["1010", np.array(["0110", "0011"])]
+    with pytest.raises(PiecesDoNotFit, match="several rows of text in one cell"):
+        read_bitcode(make.write_bitcode(tmp_path / "a_bitcode.mat", CODES, bitCodeS=codes))
 
 
-def test_letters_beyond_ascii_are_read(tmp_path: Path) -> None:
-    from scipy.io import savemat
-
-    savemat(tmp_path / "a.mat", {"v": np.array(["zä", "ß1"]), "c": np.array(["é", ""], object)})
-    assert read_variables(tmp_path / "a.mat", {"v", "c"}) == {"v": ["zä", "ß1"], "c": ["é", ""]}
+def test_variables_that_nobody_asks_for_are_passed_over(make: SimpleNamespace, tmp_path: Path) -> None:
+    others = {"settings": {"a": 1}, "turned": np.array([[1 + 2j]])}
+    assert read_bitcode(make.write_bitcode(tmp_path / "a_bitcode.mat", CODES, **others)).codes == CODES
 
 
 @pytest.mark.parametrize("is_cell", [False, True])

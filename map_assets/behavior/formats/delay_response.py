@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from map_assets.behavior.bpod import BpodTrials, Numbers, event_times, read_bpod, visits
 from map_assets.behavior.kept_trials import KeptTrial, licks_of, photostim_sites_of, trial_events_of
-from map_assets.behavior.matlab import MatlabFile, Struct
 from map_assets.behavior.protocol import Protocol, read_protocol
 from map_assets.behavior.start import read_start
 from map_assets.behavior.tables import BEHAVIOR_FILE, SKIPPED_TRIALS, TRIALS
 from map_assets.vocabulary.files import FoundFile
+from map_assets.vocabulary.matlab import MatlabFile
+from map_assets.vocabulary.matlab_struct import Struct
 from map_assets.vocabulary.session import SessionKey
 
 EVENTS = {

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import csv
 import re
-import struct
-import zlib
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from map_assets.ccf.formats.protocol import Place, Points, Positions
 from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, unchanged
 from map_assets.vocabulary.frame import ccf_from_map_xyz
+from map_assets.vocabulary.matlab import open_matlab
 from map_assets.vocabulary.session import SessionKey
 
 NAME = "landmarks"
@@ -28,22 +27,8 @@ _FILE = re.compile(
     r"_(?P<probe>[1-9]\d?)(?:_(?P<shank>[1-9]\d?))?_siteInfo\.(?P<suffix>mat|csv)"
 )
 _TODO = "Export it from the registration again."
-
-
-_BROKEN_MAT = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    NotImplementedError,
-    MemoryError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-)
-"""What scipy raises on damaged or foreign files, besides its own MatReadError."""
+_LARGEST_ID = 2**53
+"""Region ids are whole numbers that a double can tell apart."""
 
 
 def recognizes(file: FoundFile) -> bool:
@@ -82,40 +67,33 @@ def read_positions(file: FoundFile) -> Positions:
     Raises
     ------
     UnreadableFile
-        If it is no MATLAB file, or lacks a field.
+        If it is damaged, no MATLAB 5 to 7 file, or a field is missing or not numeric.
     PiecesDoNotFit
-        If its columns are of different lengths, or its voxel size is no length.
+        If its columns are of different lengths, its voxel size is no length, or a region id is no id.
+    ChangedWhileRead
+        If it was written to meanwhile.
     """
-    import scipy.io
-
-    try:
-        with unchanged(file.path):
-            site = scipy.io.loadmat(file.path, simplify_cells=True)["site"]
-        pos = site["pos"]
-        voxel_um = float(pos["mmPerPixel"]) * 1000.0
-        xyz = [np.atleast_1d(np.asarray(pos[axis], np.float64)) for axis in ("x", "y", "z")]
-        region = np.atleast_1d(np.asarray(site["ont"]["id"], np.float64))
-    except (scipy.io.matlab.MatReadError, *_BROKEN_MAT) as error:
-        raise UnreadableFile(
-            file.path,
-            f"it cannot be read ({type(error).__name__}: {error})",
-            expected="a MATLAB file with site.pos.x, y, z, mmPerPixel and site.ont.id",
-            todo=_TODO,
-        ) from error
-    if len({one.shape for one in (*xyz, region)}) != 1 or region.ndim != 1:
+    site = open_matlab(file.path, todo=_TODO).struct("site")
+    pos, ont = site.struct("pos"), site.struct("ont")
+    edge_um = pos.numbers("mmPerPixel") * 1000.0
+    columns = [*(pos.matrix(axis) for axis in "xyz"), ont.matrix("id")]
+    *xyz, region = [*(pos.numbers(axis) for axis in "xyz"), ont.numbers("id")]
+    if len({one.size for one in columns}) != 1 or any(one.size and max(one.dims) != one.size for one in columns):
         raise PiecesDoNotFit(
             file.path, "its columns are of different lengths", expected="one entry for each contact", todo=_TODO
         )
-    if not 1.0 <= voxel_um <= 200.0:
-        raise PiecesDoNotFit(
-            file.path, f"its voxels are {voxel_um} um wide", expected="voxels of 1 to 200 um", todo=_TODO
-        )
+    if edge_um.size != 1 or not 1.0 <= edge_um[0] <= 200.0:
+        found = f"{edge_um[0]} um wide" if edge_um.size == 1 else f"of {edge_um.size} widths"
+        raise PiecesDoNotFit(file.path, f"its voxels are {found}", expected="voxels of 1 to 200 um", todo=_TODO)
+    has_id = np.isfinite(region) & (region > 0)
+    if (region[has_id] > _LARGEST_ID).any() or (region[has_id] % 1 != 0).any():
+        raise PiecesDoNotFit(file.path, "a region id is no whole number", expected="ids of the CCF or NaN", todo=_TODO)
     voxels = np.stack(xyz, axis=1)
     kept = np.flatnonzero(np.isfinite(voxels).all(axis=1))
     return Positions(
-        ccf_um=ccf_from_map_xyz(voxels[kept] * voxel_um),
+        ccf_um=ccf_from_map_xyz(voxels[kept] * edge_um[0]),
         along={"contact": kept.tolist()},
-        region_id_written=[int(one) if np.isfinite(one) and one > 0 else None for one in region[kept]],
+        region_id_written=[int(region[one]) if has_id[one] else None for one in kept],
     )
 
 

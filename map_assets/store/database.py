@@ -1,8 +1,9 @@
-"""How the ledger's database is opened: SQLite or PostgreSQL, many processes at once. What is in it lives in `schema`."""
+"""How the lab's database is opened: SQLite or PostgreSQL, many processes at once. What is in it lives with `shares` and `lab`."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ _BUSY_S = 30
 _CREATE_LOCK = 7_236_418
 
 
-def open_engine(url: str, tables: MetaData, counter: Table) -> Engine:
+def open_engine(url: str, tables: MetaData, counter: Table, *, is_durable: bool = True) -> Engine:
     """Open the database and make the tables that are not there yet.
 
     Parameters
@@ -26,6 +27,9 @@ def open_engine(url: str, tables: MetaData, counter: Table) -> Engine:
     tables : sqlalchemy.MetaData
     counter : sqlalchemy.Table
         The one of them with one row, ``(1, value)``, which is made too.
+    is_durable : bool
+        Whether a power cut may cost nothing; without it SQLite may lose its last transactions, never the file. For what
+        is found again by looking.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def open_engine(url: str, tables: MetaData, counter: Table) -> Engine:
         if kind == "sqlite":
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(parsed, connect_args={"timeout": _BUSY_S})
-            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "connect", partial(_prepare_sqlite, synchronous="FULL" if is_durable else "NORMAL"))
             event.listen(engine, "begin", _begin_sqlite)
         else:
             engine = create_engine(parsed, pool_pre_ping=True)
@@ -60,13 +64,12 @@ def open_engine(url: str, tables: MetaData, counter: Table) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def _prepare_sqlite(connection: Any, _: Any, *, synchronous: str) -> None:
     """Leave transactions to us, and let readers and writers work side by side."""
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
-    # a power cut may cost the last transactions (what they told is found again), never the file
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
     deadline = time.monotonic() + _BUSY_S
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:

@@ -1,14 +1,14 @@
-"""MATLAB 5 to 7 files, element by element, decoded only where asked. What the fields mean lives in `formats`.
+"""The bytes of MATLAB 5 to 7 files, element by element, decoded only where asked. Files are opened in `matlab`.
 
 A damaged tag makes `scipy.io.loadmat` (1.17) read outside its own arrays and end the process, and it decodes a file
-whole; here every offset and type is held against the file first, and settings that nobody reads cost nothing.
-Format: MathWorks, "MAT-File Format", version 5.
+whole; here every offset and type is held against the file first, and what nobody reads costs nothing.
+Format: MathWorks, "MAT-File Format", version 5: a chain of elements (type, size, content, padded to 8 bytes); a matrix
+is an element that holds elements: flags, dimensions, name, content.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from map_assets.vocabulary.errors import UnreadableFile
 
-TODO = "Copy the file from the rig again; if the rig's own is damaged, there is nothing to read."
-
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_MATRIX, _COMPRESSED = 14, 15
-_ENCODINGS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+_CHARACTERS = {1: (1, "latin-1"), 2: (1, "latin-1"), 4: (2, "utf-16"), 17: (2, "utf-16"), 18: (4, "utf-32")}
+_MATRIX, COMPRESSED, _UTF8 = 14, 15, 16
 _KINDS = {1: "cell", 2: "struct", 4: "text", **dict.fromkeys(range(6, 16), "numbers")}
 _COMPLEX, _OPAQUE = 0x0800, 17
-_HEADER = 128
+_WIDEST, _LONGEST_NAME = 1 << 48, 1 << 16
+"""Limits far beyond any true file: product of the non-zero dimensions of an empty matrix; bytes of a field's name."""
 
 
 class Mat5:
@@ -39,20 +38,23 @@ class Mat5:
     data : bytes
     order : str
         ``<`` or ``>``: the order of bytes in its numbers.
+    todo : str
+        What a person can do about a damaged file of this sort.
     """
 
-    __slots__ = ("_two_words", "data", "order", "path")
+    __slots__ = ("_two_words", "data", "order", "path", "todo")
 
-    def __init__(self, path: Path, data: bytes, order: str) -> None:
+    def __init__(self, path: Path, data: bytes, order: str, todo: str) -> None:
         self.path = path
         self.data = data
         self.order = order
+        self.todo = todo
         self._two_words = struct.Struct(f"{order}II")
 
     def damaged(self, found: str) -> UnreadableFile:
         """Return the error that says what is wrong with the file."""
         return UnreadableFile(
-            self.path, f"it is truncated or damaged ({found})", expected="a whole MATLAB file", todo=TODO
+            self.path, f"it is truncated or damaged ({found})", expected="a whole MATLAB file", todo=self.todo
         )
 
     def element(self, at: int, stop: int) -> tuple[int, int, int, int]:
@@ -77,7 +79,7 @@ class Mat5:
                 raise self.damaged(f"a short element of {size} bytes at byte {at}")
         else:
             begin = at + 8
-            following = begin + size if kind == _COMPRESSED else begin + (size + 7 & ~7)
+            following = begin + size if kind == COMPRESSED else begin + (size + 7 & ~7)
         if begin + size > stop:
             raise self.damaged(f"the element at byte {at} needs {size} bytes, {max(stop - begin, 0)} are there")
         return kind, begin, begin + size, min(following, stop)
@@ -162,28 +164,42 @@ class Matrix:
     def numbers(self) -> NDArray[np.float64]:
         """Decode numbers, shape `dims`."""
         if not self.size:
+            if prod(filter(None, self.dims)) > _WIDEST:
+                raise self.file.damaged(f"an empty matrix of {' x '.join(map(str, self.dims))} at byte {self.at}")
             return np.empty(self.dims)
         values, _ = self.file.numbers(self.at, self.stop)
-        if values.size != self.size:
-            raise self.file.damaged(f"{values.size} numbers for {self.size} places at byte {self.at}")
+        self._check(values.size, "numbers")
         return values.reshape(self.dims, order="F")
 
-    def text(self) -> str:
-        """Decode a text; several rows (equally long) are read one after the other."""
+    def rows(self) -> list[str]:
+        """Decode a text row by row; all rows are equally long, one without letters has no rows."""
         if not self.size:
-            return ""
+            return []
         kind, begin, end, _ = self.file.element(self.at, self.stop)
-        encoding = _ENCODINGS.get(kind)
-        if encoding is None:
-            raise self.file.damaged(f"type {kind} where text should be, at byte {self.at}")
-        if encoding in {"utf-16", "utf-32"}:
-            encoding += "-le" if self.file.order == "<" else "-be"
+        data, n_rows = self.file.data[begin:end], self.dims[0]
         try:
-            decoded = self.file.data[begin:end].decode(encoding)
+            if kind == _UTF8:
+                text = data.decode("utf-8")
+                if n_rows == 1:
+                    return [text]
+                self._check(len(text), "letters")
+                return [text[row::n_rows] for row in range(n_rows)]
+            if kind not in _CHARACTERS:
+                raise self.file.damaged(f"type {kind} where text should be, at byte {self.at}")
+            width, encoding = _CHARACTERS[kind]
+            self._check(len(data) / width, "letters")
+            if width > 1:
+                encoding += "-le" if self.file.order == "<" else "-be"
+            if n_rows == 1:
+                return [data.decode(encoding)]
+            letters = np.frombuffer(data, f"V{width}").reshape(n_rows, -1, order="F")
+            return [row.tobytes().decode(encoding) for row in letters]
         except UnicodeDecodeError as error:
             raise self.file.damaged(f"text that cannot be decoded at byte {self.at}") from error
-        n_rows = self.dims[0]
-        return "".join(decoded[row::n_rows] for row in range(n_rows))
+
+    def text(self) -> str:
+        """Decode a text; several rows are read one after the other."""
+        return "".join(self.rows())
 
     def cells(self) -> list[Matrix]:
         """Return a cell's elements, column after column."""
@@ -194,7 +210,7 @@ class Matrix:
         """Return where each field's matrix begins, for each struct, column after column."""
         lengths, names_at = self.file.numbers(self.at, self.stop)
         _, begin, end, following = self.file.element(names_at, self.stop)
-        length = int(lengths[0]) if lengths.size == 1 else 0
+        length = int(lengths[0]) if lengths.size == 1 and 1 <= lengths[0] < _LONGEST_NAME else 0
         if length < 1 or (end - begin) % length:
             raise self.file.damaged(f"a struct without field names at byte {self.at}")
         names = _field_names(self.file.data[begin:end], length)
@@ -204,55 +220,12 @@ class Matrix:
             for first in range(0, self.size * len(names), len(names) or 1)
         ] or [{}] * self.size
 
+    def _check(self, count: float, what: str) -> None:
+        if count != self.size:
+            raise self.file.damaged(f"{count:g} {what} for {self.size} places at byte {self.at}")
+
 
 @lru_cache(maxsize=256)
 def _field_names(data: bytes, length: int) -> tuple[str, ...]:
     names = (data[first : first + length] for first in range(0, len(data), length))
     return tuple(name.split(b"\0", 1)[0].decode("latin-1") for name in names)
-
-
-def read_variables(path: Path, data: bytes) -> dict[str, Matrix]:
-    """Find a file's variables by name.
-
-    Raises
-    ------
-    UnreadableFile
-        If the file is empty, MATLAB 7.3, no MATLAB file, or does not hold together.
-    """
-    order = _order(path, data)
-    whole = Mat5(path, data, order)
-    found: dict[str, Matrix] = {}
-    at = _HEADER
-    while at < len(data):
-        kind, begin, end, following = whole.element(at, len(data))
-        if kind == _COMPRESSED:
-            try:
-                inner = Mat5(path, zlib.decompress(memoryview(data)[begin:end]), order)
-            except zlib.error as error:
-                raise whole.damaged(str(error)) from error
-            name, matrix = inner.matrix(0, len(inner.data))
-        else:
-            name, matrix = whole.matrix(at, len(data))
-        if name:  # MATLAB's own workspace of functions has none
-            found[name] = matrix
-        at = following
-    if not found:
-        raise whole.damaged("it holds no variable")
-    return found
-
-
-def _order(path: Path, data: bytes) -> str:
-    """Tell by the first bytes what the file is."""
-    mark = data[124:128]
-    if not data:
-        raise UnreadableFile(path, "it is empty", expected="a MATLAB file", todo=TODO)
-    if b"\x89HDF\r\n\x1a\n" in (data[:8], data[512:520]) or data.startswith(b"MATLAB 7.3"):
-        raise UnreadableFile(
-            path,
-            "it is a MATLAB 7.3 (HDF5) file",
-            expected="MATLAB 5 to 7, as Bpod writes it",
-            todo="Open it in MATLAB and save it with save(..., '-v7').",
-        )
-    if mark not in {b"\x00\x01IM", b"\x01\x00MI"}:
-        raise UnreadableFile(path, "it is no MATLAB 5 to 7 file", expected="one, as Bpod writes it", todo=TODO)
-    return "<" if mark == b"\x00\x01IM" else ">"

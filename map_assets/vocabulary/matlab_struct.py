@@ -1,18 +1,23 @@
-"""Opening a MATLAB file and asking its structs for fields, whatever shape they were squeezed to. Bytes are decoded in `mat5`."""
+"""MATLAB structs, asked for fields by name, whatever shape a writer squeezed them to. Bytes are decoded in `matlab5`."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.behavior.mat5 import TODO, Mat5, Matrix, read_variables
 from map_assets.vocabulary.errors import UnreadableFile
-from map_assets.vocabulary.files import unchanged
+from map_assets.vocabulary.matlab5 import Mat5, Matrix
+
+_SAID = {
+    "numbers": "numbers",
+    "text": "text",
+    "cell": "a cell",
+    "struct": "structs",
+    "other": "complex numbers, an object or a function",
+}
 
 
 class Struct:
@@ -20,23 +25,25 @@ class Struct:
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file, for what is said of it.
     where : str
         The struct's place, as in ``SessionData.Info``.
-    file : Mat5 or None
-        The bytes that hold the fields; None for a struct without any.
+    file : Mat5
+        The bytes that hold the fields.
     fields : dict of str to int
         Where each field's matrix begins.
     """
 
-    __slots__ = ("_fields", "_file", "path", "where")
+    __slots__ = ("_fields", "_file", "where")
 
-    def __init__(self, path: Path, where: str, file: Mat5 | None, fields: Mapping[str, int]) -> None:
-        self.path = path
+    def __init__(self, where: str, file: Mat5, fields: Mapping[str, int]) -> None:
         self.where = where
         self._file = file
         self._fields = fields
+
+    @property
+    def path(self) -> Path:
+        """The file, for what is said of it."""
+        return self._file.path
 
     @property
     def names(self) -> list[str]:
@@ -57,8 +64,8 @@ class Struct:
         return unwrapped(self._matrix(name))
 
     def _matrix(self, name: str) -> Matrix:
-        if self._file is None or name not in self._fields:
-            raise UnreadableFile(self.path, f"{self.where}.{name} is missing", expected="that field", todo=TODO)
+        if name not in self._fields:
+            raise self._odd(name, "is missing", "that field")
         return self._file.matrix(self._fields[name], len(self._file.data))[1]
 
     def struct(self, name: str) -> Struct:
@@ -72,7 +79,7 @@ class Struct:
         found = self.structs(name) if name in self else []
         if len(found) > 1:
             raise self._odd(name, f"holds {len(found)} structs", "one struct")
-        return found[0] if found else Struct(self.path, f"{self.where}.{name}", None, {})
+        return found[0] if found else Struct(f"{self.where}.{name}", self._file, {})
 
     def structs(self, name: str) -> list[Struct]:
         """Return a field that is a struct array or a cell of structs, in order; an empty cell is a struct without fields.
@@ -92,8 +99,8 @@ class Struct:
             elif part.size == 0:
                 inside = []
             else:
-                raise self._odd(name, f"holds {part.kind}", "structs")
-            found += [Struct(self.path, f"{self.where}.{name}", part.file, fields) for fields in inside]
+                raise self._odd(name, f"holds {_SAID[part.kind]}", "structs")
+            found += [Struct(f"{self.where}.{name}", part.file, fields) for fields in inside]
         return found
 
     def cells(self, name: str) -> list[Matrix]:
@@ -124,7 +131,7 @@ class Struct:
         if matrix.kind != "numbers":
             if matrix.size == 0 and matrix.kind != "other":
                 return np.empty(0)
-            raise self._odd(name, f"holds {matrix.kind}", "numbers")
+            raise self._odd(name, f"holds {_SAID[matrix.kind]}", "numbers")
         return matrix.numbers().ravel()
 
     def number(self, name: str) -> float | None:
@@ -148,7 +155,7 @@ class Struct:
         return matrix.text() or None if matrix is not None and matrix.kind == "text" else None
 
     def _odd(self, name: str, found: str, expected: str) -> UnreadableFile:
-        return UnreadableFile(self.path, f"{self.where}.{name} {found}", expected=expected, todo=TODO)
+        return UnreadableFile(self.path, f"{self.where}.{name} {found}", expected=expected, todo=self._file.todo)
 
 
 def unwrapped(matrix: Matrix) -> Matrix:
@@ -156,51 +163,3 @@ def unwrapped(matrix: Matrix) -> Matrix:
     while matrix.kind == "cell" and matrix.size == 1:
         matrix = matrix.cells()[0]
     return matrix
-
-
-@dataclass(frozen=True)
-class MatlabFile:
-    """A MATLAB file in memory.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    size : int
-        Bytes that were read.
-    sha256 : str
-        Of these bytes, lower-case hex.
-    variables : dict of str to Matrix
-        The file's variables, by name.
-    """
-
-    path: Path
-    size: int
-    sha256: str
-    variables: Mapping[str, Matrix]
-
-    def struct(self, name: str) -> Struct:
-        """Return the variable that is one struct; if it is absent or something else, a struct without fields."""
-        matrix = self.variables.get(name)
-        if matrix is None or matrix.kind != "struct" or matrix.size != 1:
-            return Struct(self.path, name, None, {})
-        return Struct(self.path, name, matrix.file, matrix.structs()[0])
-
-
-def open_matlab(path: Path) -> MatlabFile:
-    """Read a MATLAB 5 to 7 file, once.
-
-    Raises
-    ------
-    UnreadableFile
-        If the file is empty, truncated, damaged, MATLAB 7.3 (HDF5) or no MATLAB file.
-    ChangedWhileRead
-        If it was written to meanwhile.
-    """
-    with unchanged(path):
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UnreadableFile(
-                path, f"cannot be read ({error.strerror})", expected="a readable file", todo=TODO
-            ) from error
-    return MatlabFile(path, len(data), hashlib.sha256(data).hexdigest(), read_variables(path, data))
