@@ -30,7 +30,7 @@ demo: setup ## the made-up laboratory in the browser; EXIT=1 ends when all is do
 	@$(BIN)/map-assets demo $(if $(EXIT),--exit) $(if $(PORT),--port $(PORT))
 
 test: setup ## everything that must hold
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: setup ## style and names
 	@$(BIN)/ruff check .

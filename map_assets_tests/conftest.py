@@ -22,7 +22,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_settings_leak_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the developer's own configuration out of the tests."""
+    """Keep the developer's own configuration and terminal out of the tests."""
     for name in [*os.environ]:
-        if name.startswith("MAP_ASSETS") or name == "DAGSTER_HOME":
+        if name.startswith("MAP_ASSETS") or name in {"DAGSTER_HOME", "COLUMNS"}:
             monkeypatch.delenv(name)

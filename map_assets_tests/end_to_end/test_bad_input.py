@@ -13,7 +13,7 @@ from laboratory import Lab
 from map_assets.simulate.laboratory import write_laboratory
 from map_assets.simulate.plans import Defect, LabPlan, Part, SessionPlan, example_plan
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_input")]
+pytestmark = pytest.mark.slow
 
 BASE = example_plan()
 GOOD = BASE.sessions[0]

@@ -16,7 +16,7 @@ from map_assets.defs.up import Servers
 from map_assets.simulate.laboratory import write_laboratory
 from map_assets.simulate.plans import example_plan
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("servers")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from map_assets.simulate.plans import Part, demo_plan
 from map_assets.simulate.truth import Truth, read_truth
 from map_assets.vocabulary.clock import ClockMap
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("made_up_laboratory")]
+pytestmark = pytest.mark.slow
 
 WHOLE = "MK011_20240305_102508"
 DAMAGED = "MK013_20240308_111259"

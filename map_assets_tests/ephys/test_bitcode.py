@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from map_assets.ephys.bitcode import assign_go_cues, counts_samples, read_bitcode
-from map_assets.vocabulary.errors import BadInput, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.errors import BadInput, CompanionMissing, PiecesDoNotFit, UnreadableFile
 
 CODES = ["1010", "0110", "0011", "1100"]
 START_S = np.array([5.0, 11.25, 17.5, 25.0])
@@ -157,7 +157,7 @@ def test_no_time_at_all_is_no_samples() -> None:
 
 def test_sample_times_without_a_rate_wait_for_the_meta_file(make: SimpleNamespace, tmp_path: Path) -> None:
     path = make.write_bitcode(tmp_path / "a_bitcode.mat", CODES, sTrig=START_S * RATE_HZ)
-    with pytest.raises(PiecesDoNotFit, match=r"samples.*ap\.meta"):
+    with pytest.raises(CompanionMissing, match=r"samples.*ap\.meta"):
         read_bitcode(path)
     assert read_bitcode(path, RATE_HZ).start_probe_s.tolist() == START_S.tolist()
 

@@ -9,7 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from map_assets.ephys.recordings import read_recordings
-from map_assets.vocabulary.errors import NameDoesNotParse, NoFormatRecognizes, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.errors import (
+    CompanionMissing,
+    NameDoesNotParse,
+    NoFormatRecognizes,
+    PiecesDoNotFit,
+    UnreadableFile,
+)
 
 RUN = "SC022/catgt_SC022_030319_g0"
 
@@ -135,7 +141,7 @@ def test_sample_times_wait_for_the_probes_own_meta_file(make: SimpleNamespace, t
     bitcode = meta_path(tmp_path, 2).with_name("SC022_bitcode.mat")
     make.write_bitcode(bitcode, ["1010", "0110"], sTrig=[300000.0, 600000.0])
     tables, (one,) = read_recordings(make.session, metas(make, tmp_path))
-    assert isinstance(one.error, PiecesDoNotFit)
+    assert isinstance(one.error, CompanionMissing)
     assert "ephys_trials" not in tables
     make.write_meta(meta_path(tmp_path, 2))
     tables, rejected = read_recordings(make.session, metas(make, tmp_path))
