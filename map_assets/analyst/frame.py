@@ -48,6 +48,7 @@ def frame_from(data: pa.Table, table: Table | None = None) -> Frame:
     table : Table, optional
         Its declaration. Columns that may be null then get nullable types whether or not a null is among them.
     """
+    data = data.rename_columns(_distinct(data.column_names))
     declared = _declared(table.name if table is not None else None)
     columns: dict[str, Any] = {}
     for field in data.schema:
@@ -65,6 +66,16 @@ def frame_from(data: pa.Table, table: Table | None = None) -> Frame:
         if field.metadata
     }
     return frame
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Number the later ones of equal names, as in ``rate_hz``, ``rate_hz_2``: a join by hand may bring two."""
+    seen: dict[str, int] = {}
+    given = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        given.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return given
 
 
 def joined(left: Frame, right: Frame, on: list[str]) -> Frame:

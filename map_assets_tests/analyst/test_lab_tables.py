@@ -156,3 +156,7 @@ def test_without_an_ontology_a_region_is_only_itself() -> None:
     assert resolve_region("MOs5", None, ["MOs5", "VAL"]) == {"MOs5"}
     with pytest.raises(NoSuchRegion, match="no ontology stands"):
         resolve_region("MOs", None, ["MOs5", "VAL"])
+
+
+def test_columns_of_one_name_in_a_query_are_told_apart(lab: Lab) -> None:
+    assert list(lab.sql("select 1 as a, 2 as a, 3 as b").columns) == ["a", "a_2", "b"]
