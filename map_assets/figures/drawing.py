@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 LEFT = "#1f5fb4"
 RIGHT = "#c8322d"
@@ -103,21 +104,31 @@ def drawn(height_in: float, fill: Callable[[Figure], None]) -> Drawing:
 
 def _png(figure: Figure) -> bytes:
     """Render to PNG; one that is too heavy loses colours first, then pixels."""
-    from PIL import Image
-
-    def encoded(dpi: float, colors: int | None) -> bytes:
-        raw, out = io.BytesIO(), io.BytesIO()
-        figure.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
-        image = Image.open(raw).convert("RGB")
-        (image if colors is None else image.quantize(colors)).save(out, "PNG", optimize=True)
-        return out.getvalue()
-
-    png = encoded(DPI, None)
-    for dpi, colors in ((DPI, 128), (DPI, 32), (0.75 * DPI, 32), (0.5 * DPI, 16)):
+    image = _pixels(figure, DPI)
+    png = _encoded(image)
+    for scale, colors in ((1.0, 128), (1.0, 32), (0.75, 32), (0.5, 16)):
         if len(png) <= MAX_PNG_BYTES:
             break
-        png = encoded(dpi, colors)
+        if scale < 1.0:
+            image = _pixels(figure, scale * DPI)
+        png = _encoded(image.quantize(colors))
     return png
+
+
+def _pixels(figure: Figure, dpi: float) -> Image:
+    import PIL.Image
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return PIL.Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
+
+
+def _encoded(image: Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", compress_level=9)
+    return out.getvalue()
 
 
 def title_lines(figure: Figure, title: str, below: str, *, pad: float = 6) -> None:
