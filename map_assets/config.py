@@ -8,16 +8,18 @@ folder of the file that names them (without a file: the current folder).
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from map_assets.vocabulary.errors import BadConfiguration
+from map_assets.vocabulary.url import masked_url
 
 ShareKind = Literal["behavior", "tracking", "ephys", "histology", "raw"]
 _STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -118,12 +120,44 @@ class Config(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - the hook's own parameters
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the hook's own parameters
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the hook's own parameters
+        *others: PydanticBaseSettingsSource,  # noqa: ARG003
+        **more: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file."""
-        return env_settings, init_settings
+        """Take what `load_config` hands over, which has the environment in it already."""
+        return (init_settings,)
+
+
+def _environment(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the overrides; a share is meant by its name in any letters, with ``_`` for what no variable's name may hold.
+
+    Raises
+    ------
+    BadConfiguration
+        If a name stands for two shares.
+    """
+    found = EnvSettingsSource(Config)()
+    names: dict[str, list[str]] = {}
+    shares_written = written.get("shares")
+    for name in shares_written if isinstance(shares_written, dict) else ():
+        names.setdefault(re.sub(r"\W", "_", name).lower(), []).append(name)
+    shares = {}
+    for name, values in found.get("shares", {}).items():
+        meant = names.get(name.lower(), [name])
+        if len(meant) > 1:
+            raise BadConfiguration(
+                f"MAP_ASSETS__SHARES__{name.upper()} may mean {' or '.join(meant)}; rename one share."
+            )
+        shares[meant[0]] = values
+    return {**found, "shares": shares} if shares else found
+
+
+def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one tree of values over another."""
+    both = {
+        key: _over(lower[key], value) if isinstance(value, dict) and isinstance(lower.get(key), dict) else value
+        for key, value in upper.items()
+    }
+    return {**lower, **both}
 
 
 def config_file() -> Path | None:
@@ -167,7 +201,7 @@ def load_config(path: Path | None = None) -> Config:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise BadConfiguration(f"{path} cannot be read as TOML: {error}") from error
     try:
-        config = Config(**values)
+        config = Config(**_over(values, _environment(values)))
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
         raise BadConfiguration(f"{path or 'the environment'}: {said}") from error
@@ -179,7 +213,7 @@ def base_folder(path: Path | None) -> Path:
     """Folder that relative paths start from."""
     if path is None:
         return Path.cwd()
-    return path.parent.parent if path.parent.name == "data" and not os.environ.get("MAP_ASSETS_CONFIG") else path.parent
+    return path.parent.parent if path.parent.name == "data" else path.parent
 
 
 def _absolute(config: Config, base: Path) -> Config:
@@ -209,7 +243,7 @@ def explain_config(path: Path | None = None) -> list[tuple[str, str, str]]:
     path = config_file() if path is None else path.absolute()
     config = load_config(path)
     written = {} if path is None else tomllib.loads(path.read_text("utf-8"))
-    environment = EnvSettingsSource(Config)()
+    environment = _environment(written)
     rows: list[tuple[str, str, str]] = []
 
     def walk(prefix: str, model: BaseModel) -> None:
@@ -230,7 +264,7 @@ def explain_config(path: Path | None = None) -> list[tuple[str, str, str]]:
 def _source(dotted: str, written: dict[str, Any], environment: dict[str, Any], path: Path | None) -> str:
     parts = dotted.split(".")
     if _holds(environment, parts):
-        return "MAP_ASSETS__" + "__".join(parts).upper()
+        return "MAP_ASSETS__" + re.sub(r"\W", "_", "__".join(parts)).upper()
     return str(path) if _holds(written, parts) else "default"
 
 
@@ -243,10 +277,5 @@ def _holds(tree: Any, parts: list[str]) -> bool:
 
 
 def _masked(value: str) -> str:
-    """Hide the password of a URL."""
-    if "://" not in value:
-        return value
-    parts = urlsplit(value)
-    if parts.password is None:
-        return value
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+    """Hide the secrets of a URL."""
+    return masked_url(value) if "://" in value else value

@@ -69,6 +69,16 @@ def make_manifest(
     return ARCHIVE_MANIFEST.from_rows(rows), tuple(rejected)
 
 
+def keep_the_gone(manifest: pa.Table, before: pa.Table) -> pa.Table:
+    """Add the rows of an earlier manifest for files that the new one lacks: leaving a share is not leaving the session."""
+    there = set(zip(manifest["share"].to_pylist(), manifest["path"].to_pylist(), strict=True))
+    gone = [row for row in before.to_pylist() if (row["share"], row["path"]) not in there]
+    if not gone:
+        return manifest
+    rows = sorted([*manifest.to_pylist(), *gone], key=lambda row: (row["share"], row["path"]))
+    return ARCHIVE_MANIFEST.from_rows(rows)
+
+
 def manifest_text(table: pa.Table) -> str:
     """Write a manifest that ``sha256sum -c``, run in the archive's root, understands with no software of ours.
 

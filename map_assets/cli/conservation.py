@@ -133,9 +133,10 @@ def failed_stages(ledger: Ledger) -> Rows:
 
 def why_failed(outcome: str, detail: str) -> str:
     """Say why a stage's record is no success; empty if it is one."""
+    told = json.loads(detail)
     if outcome == "failed":
-        return detail
-    blocked = json.loads(detail).get("blocked", "")
+        return str(told.get("why", ""))
+    blocked = told.get("blocked", "")
     return f"checks failed: {blocked}" if blocked else ""
 
 

@@ -65,7 +65,7 @@ def _stages_of(session: SessionPlan) -> tuple[str, ...]:
     from map_assets.defs.due import SessionState, decide
     from map_assets.defs.stages import SESSION_STAGES
 
-    files = {role: [("", "", 0, 0)] for role in roles_of(session)}
+    files = {role: [("", "", 0, 0, 0)] for role in roles_of(session)}
     needs: dict[str, str | None] = {need: KNOWN for stage in SESSION_STAGES for need in stage.needs}
     return decide(SESSION_STAGES, SessionState(session.key, files=files, registry=needs)).stages
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from map_assets.archive import checks
-from map_assets.archive.manifest import make_manifest
+from map_assets.archive.manifest import keep_the_gone, make_manifest
 from map_assets.archive.receipt import archive_session
 from map_assets.archive.tables import ARCHIVE_MANIFEST, ARCHIVE_RECEIPT
 from map_assets.config import Config
@@ -17,9 +17,10 @@ from map_assets.defs.stage import Check, Made, Work, stage
     group="archive",
 )
 def archive_manifest(work: Work) -> Made:
-    """Every raw file of the session, hashed."""
+    """Every raw file of the session, hashed; one that has left its share since stays, for the archive has it."""
     table, rejected = make_manifest(work.session, work.files)
-    return Made({"archive_manifest": table}, rejected)
+    before = work.services.store.read_if_there("archive_manifest", work.session)
+    return Made({"archive_manifest": table if before is None else keep_the_gone(table, before)}, rejected)
 
 
 def _place(config: Config) -> object:

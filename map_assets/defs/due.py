@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from map_assets.defs.stage import Stage
 
-FileMark = tuple[str, str, int, int]
-"""Share, path, size and mtime of a settled file."""
+FileMark = tuple[str, str, int, int, int]
+"""Share, path, size, modification and change time of a settled file."""
 
 
 _WAITED_FOR = {
@@ -28,14 +28,17 @@ class Done:
     signature : str
         Of its inputs then.
     made : tuple of str
-        Tables that it made; none if it failed.
+        Tables that it made last.
     blocked : str
-        Names of blocking checks that failed; what rests on its tables waits then.
+        Names of blocking checks that failed on those; what rests on its tables waits then.
+    has_failed : bool
+        Whether the last attempt failed; the tables, if any, are those of an earlier one.
     """
 
     signature: str
     made: tuple[str, ...] = ()
     blocked: str = ""
+    has_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ class SessionState:
     done : mapping of str to Done
         Each stage's last end.
     files : mapping of str to sequence of FileMark
-        Settled, usable files by role.
+        Settled, usable files by role, those that were ingested and have left the share since too.
+    absent : mapping of str to sequence of str
+        Names of those that have left the share, by role.
     moving : frozenset of str
         Roles of which a file is still changing.
     registry : mapping of str to str or None
@@ -66,6 +71,7 @@ class SessionState:
     lab_tables: Mapping[str, str] = field(default_factory=dict)
     done: Mapping[str, Done] = field(default_factory=dict)
     files: Mapping[str, Sequence[FileMark]] = field(default_factory=dict)
+    absent: Mapping[str, Sequence[str]] = field(default_factory=dict)
     moving: frozenset[str] = frozenset()
     registry: Mapping[str, str | None] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -97,45 +103,56 @@ def decide(stages: Iterable[Stage], state: SessionState) -> Decision:
     """Decide what a session is due for.
 
     Stages come in the order of the work. One is due when its inputs are there and it was never done, or something that
-    its result depends on has changed since, or will change in this run. One that failed waits until something changes.
+    its result depends on has changed since, or will change in this run. One that failed waits until something changes,
+    and so does all that rests on it, however its older tables may stand.
     """
-    blocked = {name: done.blocked for done in state.done.values() if done.blocked for name in done.made}
+    refused = {name: done.blocked for done in state.done.values() if done.blocked for name in done.made}
+    stale: dict[str, str] = {}
     chosen: list[str] = []
     will_stand = set(state.tables)
     will_change: set[str] = set()
     waits: dict[str, str] = {}
     marks: list[str] = []
     for stage in stages:
+        made = {table.name for table in stage.writes}
         if stage.roles and not any(stage.opens(role) and state.files.get(role) for role in state.files):
-            continue
-        moving = sorted(role for role in state.moving if stage.opens(role) and role in stage.claims)
-        if moving:
-            waits[stage.name] = f"files that are still changing ({', '.join(moving)})"
             continue
         if not set(stage.reads) <= will_stand or (stage.one_of and will_stand.isdisjoint(stage.one_of)):
             continue
-        missing = [
-            text for need, text in _WAITED_FOR.items() if need in stage.needs and state.registry.get(need) is None
-        ]
-        if missing:
-            waits[stage.name] = missing[0].format(animal=state.session.partition("_")[0])
+        now, last = signature(stage, state), state.done.get(stage.name)
+        is_same = last is not None and last.signature == now and will_change.isdisjoint(stage.inputs)
+        reason = _waits_for(stage, state, refused | stale)
+        if last is not None and is_same and last.has_failed:
+            stale |= dict.fromkeys(made, f"{stage.name}, which failed")
+        elif last is not None and is_same and _stands(last, state):
             continue
-        refused = sorted({blocked[name] for name in stage.inputs if name in blocked})
-        if refused:
-            waits[stage.name] = f"checks that failed upstream ({', '.join(refused)})"
-            continue
-        now = signature(stage, state)
-        last = state.done.get(stage.name)
-        if last is not None and last.signature == now and will_change.isdisjoint(stage.inputs) and _stands(last, state):
-            continue
-        chosen.append(stage.name)
-        marks.append(now)
-        made = {table.name for table in stage.writes}
-        will_stand |= made
-        will_change |= made
-        blocked = {name: checks for name, checks in blocked.items() if name not in made}
+        elif reason is not None:
+            waits[stage.name] = reason
+            if any(name in refused or name in stale for name in stage.inputs):
+                stale |= dict.fromkeys(made, reason)
+        else:
+            chosen.append(stage.name)
+            marks.append(now)
+            will_stand |= made
+            will_change |= made
+            refused = {name: checks for name, checks in refused.items() if name not in made}
     digest = hashlib.sha256("\n".join([*chosen, *marks]).encode()).hexdigest()[:16]
     return Decision(tuple(chosen), waits, digest)
+
+
+def _waits_for(stage: Stage, state: SessionState, unusable: Mapping[str, str]) -> str | None:
+    """Say what a stage has to wait for before it can be done; None for nothing."""
+    moving = sorted(role for role in state.moving if stage.opens(role))
+    if moving:
+        return f"files that are still changing ({', '.join(moving)})"
+    gone = sorted(name for role, names in state.absent.items() if role in stage.roles for name in names)
+    if gone:
+        return f"files that were ingested and are not on the share any more ({', '.join(gone[:3])})"
+    upstream = sorted({unusable[name] for name in stage.inputs if name in unusable})
+    if upstream:
+        return f"what it rests on ({', '.join(upstream)})"
+    missing = [text for need, text in _WAITED_FOR.items() if need in stage.needs and state.registry.get(need) is None]
+    return missing[0].format(animal=state.session.partition("_")[0]) if missing else None
 
 
 def _stands(last: Done, state: SessionState) -> bool:

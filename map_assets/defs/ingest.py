@@ -109,6 +109,7 @@ def _materialize(
     from map_assets.shares.refresh import refresh
 
     _run_all([due for due in [due_for_lab(services)] if due is not None], config_file, instance, report, say)
+    tried: set[tuple[str, str]] = set()
     for _ in range(_MOST_LOOKS):
         refresh(services.ledger)
         known = services.ledger.sessions()
@@ -116,9 +117,14 @@ def _materialize(
         if new:
             instance.add_dynamic_partitions(str(SESSIONS.name), sorted(new))
         due = due_for_sessions(services, [session for session in known if not only or session in only])
+        # what ended without a verdict just now is left to the next ingest
+        due = [item for item in due if (item.session, item.decision.digest) not in tried]
         if not due:
             return
+        tried |= {(item.session, item.decision.digest) for item in due}
         _run_all(due, config_file, instance, report, say)
+    for item in due:
+        report.failed[item.session] = f"still due after {_MOST_LOOKS} looks: {', '.join(item.decision.stages)}"
 
 
 def _run_all(
@@ -152,11 +158,19 @@ def run(due: Due, config_file: Path | None, instance: dg.DagsterInstance) -> str
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:
-    """The first failed step's own sentence, or the blocking check that failed."""
+    """The first failed step's own sentence, or the blocking checks that failed."""
     for event in result.all_events:
         failure = event.event_specific_data if event.is_step_failure else None
-        error = getattr(failure, "error", None)
+        said = getattr(failure, "user_failure_data", None)
+        if said is not None and said.description:
+            return str(said.description).strip()
+    checks = [found for found in result.get_asset_check_evaluations() if not found.passed]
+    blocking = [found for found in checks if found.severity == dg.AssetCheckSeverity.ERROR]
+    if blocking:
+        told = (f"{found.check_name} of {found.asset_key.to_user_string()}: {found.description}" for found in blocking)
+        return "a check failed, and what rests on it waits: " + "; ".join(told)
+    for event in result.all_events:
+        error = getattr(event.event_specific_data, "error", None) if event.is_step_failure else None
         if error is not None:
-            said = getattr(failure, "user_failure_data", None)
-            return str(said.description if said is not None and said.description else error.message).strip()
+            return str(error.message).strip()
     return "the run failed; its events in the UI say why"

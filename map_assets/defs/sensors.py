@@ -22,7 +22,9 @@ LONGEST_TICK_S = 20.0
 """Dagster gives up on a tick after 60 s; what is left is looked at in the next one."""
 
 MOST_TRIES = 3
-"""Runs that die without a verdict (the machine went down) are requested so often, then a person is needed."""
+"""Runs that end without a verdict (the machine went down, the archive was away) are requested so often at once."""
+TRY_AGAIN_AFTER_S = 3600.0
+"""After that many tries, a further one each hour: most such faults are mended by somebody who knows nothing of us."""
 
 DUE_TAG = "map_assets/due"
 _UNDER_WAY = [
@@ -128,13 +130,16 @@ def _sessions_under_way(instance: dg.DagsterInstance) -> Iterator[str]:
 def _requests(instance: dg.DagsterInstance, services: Services, due: Iterable[Due]) -> Iterator[dg.RunRequest]:
     for item in due:
         digest = f"{item.session}:{item.decision.digest}"
-        tries = instance.get_runs_count(dg.RunsFilter(tags={DUE_TAG: digest}))
-        if tries >= MOST_TRIES:
-            reason = f"a person: {tries} runs ended without a verdict; see the runs tagged {DUE_TAG}={digest}"
+        ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+        dead = instance.get_run_records(dg.RunsFilter(tags={DUE_TAG: digest}, statuses=ended))
+        tries = len(dead)
+        if tries >= MOST_TRIES and time.time() - dead[0].create_timestamp.timestamp() < TRY_AGAIN_AFTER_S:
+            reason = f"the next try within the hour, or a person: {tries} runs ended without a verdict; see {DUE_TAG}={digest}"
             services.ledger.set_waits(item.session, {**item.decision.waits, item.decision.stages[0]: reason})
+            services.ledger.touch([item.session])
             continue
         yield dg.RunRequest(
-            run_key=f"{digest}:{tries}",
+            run_key=f"{digest}:{instance.get_runs_count(dg.RunsFilter(tags={DUE_TAG: digest}))}",
             partition_key=None if item.session == LAB else item.session,
             asset_selection=[dg.AssetKey(name) for name in item.assets],
             tags={DUE_TAG: digest},

@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+from sqlalchemy.exc import DBAPIError
 
+from map_assets.archive.backends.protocol import ArchiveNotReady
 from map_assets.config import Config
 from map_assets.defs.due import Done, FileMark, SessionState, signature
 from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB, Check, Made, Stage, Work, animal_of
+from map_assets.shares.share import Inventory
 from map_assets.store import Version
 from map_assets.vocabulary.errors import (
     BadInput,
@@ -46,22 +49,29 @@ def state_of(stages: Sequence[Stage], services: Services, session: str) -> Sessi
     names = {name for stage in stages for name in (*stage.inputs, *(table.name for table in stage.writes))}
     lab_names = {name for stage in stages for name in stage.lab_reads}
     files: dict[str, list[FileMark]] = defaultdict(list)
+    absent: dict[str, list[str]] = defaultdict(list)
     moving: frozenset[str] = frozenset()
     if session != LAB:
         inventory = ledger.inventory(session)
-        for found in inventory.files:
-            files[found.role].append(_mark(found))
+        ingested = {(found.share, found.relpath) for found in ledger.files(session=session, state="ingested")}
+        gone = [found for found in inventory.absent if (found.share, str(found.relpath)) in ingested]
+        for found in (*inventory.files, *gone):
+            files[found.role].append(_mark(found, inventory))
+        for found in gone:
+            absent[found.role].append(found.relpath.name)
         moving = frozenset(found.role for found in inventory.unsettled)
     done = {}
     for name, record in ledger.stage_records(session).items():
-        left = json.loads(record.detail) if record.outcome == "done" else {}
-        done[name] = Done(record.signature, tuple(left.get("made", ())), left.get("blocked", ""))
+        left = json.loads(record.detail)
+        has_failed = record.outcome == "failed"
+        done[name] = Done(record.signature, tuple(left["made"]), left["blocked"], has_failed)
     return SessionState(
         session,
         tables=_versions(services, session, names),
         lab_tables=_versions(services, LAB, lab_names),
         done=done,
         files=files,
+        absent=absent,
         moving=moving,
         registry=registry_marks(services, session),
         parameters={stage.name: parameters_of(stage, services) for stage in stages},
@@ -113,32 +123,48 @@ def perform(stage: Stage, session: str, services: Services) -> Outcome:
         If it fails for another expected reason.
     """
     state = state_of([stage], services, session)
-    mark = signature(stage, state)
     files = files_of(stage, session, services)
     try:
         made = stage.make(Work(session, files, _read(stage, session, services), services))
+        if state_of([stage], services, session).tables != state.tables:
+            raise NotYet(f"Tables of {session} were written while {stage.name} read them; it is done at the next look.")
         _refuse(stage, made, services)
         versions = _write(stage, session, made, services)
         services.ledger.mark_ingested(_claimed(stage, files, made), by=stage.name)
-    except (NotYet, ChangedWhileRead):
-        # nothing is wrong with what was found: it is taken up again at the next look
-        raise
-    except BadInput as error:
-        blamed = [found for found in files if found.path == error.path or error.path in found.path.parents]
-        services.ledger.quarantine(blamed or files, str(error), by=stage.name)
-        services.ledger.record_stage(session, stage.name, mark, "failed", str(error))
-        raise
+        schemas = {table.name: _fits(table, session, services) for table in stage.writes}
+        verdicts = _verdicts(stage, session, made, services)
     except Exception as error:
-        text = str(error) if isinstance(error, MapAssetsError) else f"{type(error).__name__}: {error}"
-        services.ledger.record_stage(session, stage.name, mark, "failed", text)
+        if not _is_passing(error):
+            _fail(stage, session, state, files, error, services)
         raise
-    schemas = {table.name: _fits(table, session, services) for table in stage.writes}
-    verdicts = _verdicts(stage, session, made, services)
     failed = [check.name for check, verdict in verdicts if check.is_blocking and not verdict.passed]
     failed += [f"{name} fits its declaration" for name, verdict in schemas.items() if not verdict.passed]
     detail = json.dumps({"made": sorted(versions), "blocked": ", ".join(failed)})
     services.ledger.record_stage(session, stage.name, signature(stage, _without(state, made)), "done", detail)
     return Outcome(versions, schemas, verdicts, made)
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    """Whether nothing is wrong with what was found: it waits, or a disk, share or database is not there just now."""
+    if isinstance(error, NotYet | ChangedWhileRead | ArchiveNotReady | DBAPIError | MemoryError):
+        return True
+    if isinstance(error, OSError):
+        # the system's own errors have a number; readers raise bare ones for files of another format
+        return error.errno is not None
+    return isinstance(error, BadInput) and error.__cause__ is not None and _is_passing(error.__cause__)
+
+
+def _fail(
+    stage: Stage, session: str, state: SessionState, files: Sequence[FoundFile], error: Exception, services: Services
+) -> None:
+    """Put the files to blame into quarantine and remember the failure; what the tables that stand are worth stays known."""
+    if isinstance(error, BadInput):
+        blamed = [found for found in files if found.path == error.path or error.path in found.path.parents]
+        services.ledger.quarantine(blamed or files, str(error), by=stage.name)
+    text = str(error) if isinstance(error, MapAssetsError) else f"{type(error).__name__}: {error}"
+    last = state.done.get(stage.name, Done(""))
+    detail = json.dumps({"made": last.made, "blocked": last.blocked, "why": text})
+    services.ledger.record_stage(session, stage.name, signature(stage, state), "failed", detail)
 
 
 def files_of(stage: Stage, session: str, services: Services) -> tuple[FoundFile, ...]:
@@ -168,13 +194,14 @@ def _write(stage: Stage, session: str, made: Made, services: Services) -> dict[s
 def _without(state: SessionState, made: Made) -> SessionState:
     """Return the state as it was, less the files that were refused: they are in quarantine and no input any more."""
     quarantined = [item for item in made.rejected if not isinstance(item.error, CompanionMissing)]
-    refused = {_mark(found) for rejected in quarantined for found in rejected.files}
-    files = {role: [mark for mark in marks if mark not in refused] for role, marks in state.files.items()}
+    refused = {(found.share, str(found.relpath)) for rejected in quarantined for found in rejected.files}
+    files = {role: [mark for mark in marks if mark[:2] not in refused] for role, marks in state.files.items()}
     return replace(state, files=files)
 
 
-def _mark(found: FoundFile) -> FileMark:
-    return found.share, str(found.relpath), found.size, found.mtime_ns
+def _mark(found: FoundFile, inventory: Inventory) -> FileMark:
+    path = str(found.relpath)
+    return found.share, path, found.size, found.mtime_ns, inventory.changed_ns.get((found.share, path), 0)
 
 
 def _refuse(stage: Stage, made: Made, services: Services) -> None:
@@ -185,6 +212,9 @@ def _refuse(stage: Stage, made: Made, services: Services) -> None:
     BadInput
         If nothing else was there: what stood before stays.
     """
+    passing = [rejected.error for rejected in made.rejected if _is_passing(rejected.error)]
+    if passing:
+        raise passing[0]
     for rejected in made.rejected:
         if isinstance(rejected.error, CompanionMissing):
             services.ledger.hold(rejected.files, str(rejected.error))
@@ -221,7 +251,12 @@ def _verdicts(stage: Stage, session: str, made: Made, services: Services) -> lis
         if missing:
             verdicts.append((check, Verdict(True, f"Does not apply: there is no table {', '.join(missing)} yet.")))
             continue
-        verdicts.append((check, check.claim(*(services.store.read(name, session) for name in check.reads))))
+        tables = [services.store.read(name, session) for name in check.reads]
+        try:
+            verdict = check.claim(*tables)
+        except Exception as error:  # noqa: BLE001 - a check that cannot be made is one that does not hold
+            verdict = Verdict(False, f"The check could not be made: {type(error).__name__}: {error}")
+        verdicts.append((check, verdict))
     return verdicts
 
 

@@ -16,7 +16,7 @@ from map_assets.shares.roles import rules_mark
 from map_assets.shares.schema import FILES, METAS, SHARES, STAGES
 from map_assets.shares.settling import MetaBook
 from map_assets.shares.share import ScanReport, Share
-from map_assets.shares.stages import chunks, forget_stages, mark_days, microseconds, touch
+from map_assets.shares.stages import chunks, mark_days, microseconds, touch
 from map_assets.shares.walk import Look, look_at
 
 
@@ -159,7 +159,9 @@ def _write_changed(connection: Connection, difference: Difference, now_us: int) 
     keep_facts(connection, [row.id for row in difference.meant], now_us, "changed")
     for row in difference.meant:
         if row.session is not None and row.by is not None:
-            forget_stages(connection, row.session, STAGES.c.stage == row.by)
+            # due again; what its last result was worth stays known until there is another
+            mine = (STAGES.c.session == row.session) & (STAGES.c.stage == row.by)
+            connection.execute(update(STAGES).where(mine).values(signature=""))
     kept = {"share", "relpath", "first_seen_us"}
     rows = []
     for row, values in difference.changed:

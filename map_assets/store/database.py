@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from map_assets.vocabulary.errors import BadConfiguration
+from map_assets.vocabulary.url import masked_url
 
 _BUSY_S = 30
 _CREATE_LOCK = 7_236_418
@@ -39,12 +40,12 @@ def open_engine(url: str, tables: MetaData, counter: Table, *, is_durable: bool 
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise BadConfiguration(f"{url!r} is no database URL; expected sqlite:///file or postgresql://...") from error
+        raise BadConfiguration(
+            "What the configuration names is no database URL; expected sqlite:///file or postgresql://..."
+        ) from error
     kind = parsed.get_backend_name()
     if kind not in {"sqlite", "postgresql"} or (kind == "sqlite" and parsed.database in {None, "", ":memory:"}):
-        raise BadConfiguration(
-            f"{parsed.render_as_string()} is no database of ours; expected sqlite:///file or postgresql://..."
-        )
+        raise BadConfiguration(f"{masked_url(url)} is no database of ours; expected sqlite:///file or postgresql://...")
     try:
         if kind == "sqlite":
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ def open_engine(url: str, tables: MetaData, counter: Table, *, is_durable: bool 
             if connection.scalar(select(counter.c.value)) is None:
                 connection.execute(insert(counter).values(one=1, value=0))
     except (DBAPIError, OSError) as error:
-        raise BadConfiguration(f"The database {parsed.render_as_string()} cannot be opened: {_said(error)}.") from error
+        raise BadConfiguration(f"The database {masked_url(url)} cannot be opened: {_said(error)}.") from error
     return engine
 
 

@@ -181,9 +181,11 @@ class Store:
                 sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             n_bytes = part.stat().st_size
             is_new = self.version(kind, session, suffix) != sha256[:16] or not target.is_file()
-            if is_new:
-                folder.mkdir(parents=True, exist_ok=True)
-                _link(part, folder / f"{datetime.now(UTC).strftime(_INSTANT)}-{sha256[:16]}{suffix}")
+        # after the replacement, so that the history never tells of a version that did not stand; a link that a crash
+        # left out is made up for when the same bytes are written again
+        if is_new:
+            folder.mkdir(parents=True, exist_ok=True)
+            _link(target, folder / f"{datetime.now(UTC).strftime(_INSTANT)}-{sha256[:16]}{suffix}")
         return Version(target, sha256, n_bytes, None, is_new)
 
 

@@ -10,10 +10,10 @@ from map_assets.defs.due import Decision, Done, SessionState, decide, signature
 from map_assets.defs.stages import BY_NAME, SESSION_STAGES
 
 KEY = "SC022_20190228_151010"
-MAT = ("rig1", "SC022/a.mat", 100, 1)
-META = ("ephys", "SC022/a.ap.meta", 10, 1)
-CODES = ("ephys", "SC022/a_bitcode.mat", 10, 1)
-SORTED = ("ephys", "SC022/ks2/spike_times.npy", 10, 1)
+MAT = ("rig1", "SC022/a.mat", 100, 1, 1)
+META = ("ephys", "SC022/a.ap.meta", 10, 1, 1)
+CODES = ("ephys", "SC022/a_bitcode.mat", 10, 1, 1)
+SORTED = ("ephys", "SC022/ks2/spike_times.npy", 10, 1, 1)
 KNOWN = {"subject": "s1", "any subject": "s1", "insertions": "s1"}
 UNKNOWN = {"subject": None, "any subject": "s0", "insertions": "s0"}
 
@@ -83,7 +83,7 @@ def test_a_resort_makes_again_what_rests_on_units_and_leaves_clocks_and_behavior
     files = {"behavior": [MAT], "spikeglx_meta": [META], "bitcode": [CODES], "sorting": [SORTED]}
     state = behavior_only(files=files)
     state = after(state, decide(SESSION_STAGES, state))
-    again = (*SORTED[:3], 2)
+    again = (*SORTED[:3], 2, 2)
     decision = decide(SESSION_STAGES, dataclasses.replace(state, files={**files, "sorting": [again]}))
     assert not {"behavior", "sessions", "recordings", "clock_maps", "electrodes", "behavior_performance"} & set(
         decision.stages
@@ -101,11 +101,75 @@ def test_files_that_still_change_are_waited_for() -> None:
 
 def test_a_stage_that_failed_waits_until_something_changes() -> None:
     state = behavior_only()
-    failed = {"behavior": Done(signature(BY_NAME["behavior"], state))}
+    failed = {"behavior": Done(signature(BY_NAME["behavior"], state), has_failed=True)}
     state = dataclasses.replace(state, done=failed)
     assert "behavior" not in decide(SESSION_STAGES, state).stages
-    changed = dataclasses.replace(state, files={"behavior": [(*MAT[:3], 2)]})
+    changed = dataclasses.replace(state, files={"behavior": [(*MAT[:3], 2, 2)]})
     assert "behavior" in decide(SESSION_STAGES, changed).stages
+
+
+EPHYS = {"behavior": [MAT], "spikeglx_meta": [META], "bitcode": [CODES], "sorting": [SORTED]}
+
+
+def done_with_ephys() -> SessionState:
+    state = behavior_only(files=EPHYS)
+    return after(state, decide(SESSION_STAGES, state))
+
+
+def with_record(state: SessionState, stage: str, **changes: object) -> SessionState:
+    return dataclasses.replace(state, done={**state.done, stage: dataclasses.replace(state.done[stage], **changes)})
+
+
+def test_nothing_is_made_from_the_older_tables_of_a_stage_that_failed() -> None:
+    state = done_with_ephys()
+    newer = dataclasses.replace(state, files={**EPHYS, "sorting": [(*SORTED[:3], 2, 2)]})
+    newer = with_record(newer, "clock_maps", has_failed=True)
+    decision = decide(SESSION_STAGES, newer)
+    assert {"sortings", "probes", "archive_receipt"} <= set(decision.stages)
+    assert not {"trial_spikes", "unit_stats", "psth", "unit_raster_psth", "nwb_file"} & set(decision.stages)
+    assert "clock_maps, which failed" in decision.waits["trial_spikes"]
+    assert "clock_maps, which failed" in decision.waits["nwb_file"]
+
+
+def test_nothing_is_made_from_tables_that_a_blocking_check_refused() -> None:
+    state = with_record(done_with_ephys(), "behavior", blocked="trials_are_in_order")
+    newer = dataclasses.replace(state, registry={**KNOWN, "subject": "s2", "any subject": "s2", "insertions": "s2"})
+    decision = decide(SESSION_STAGES, newer)
+    assert decision.stages == ()
+    assert "trials_are_in_order" in decision.waits["nwb_file"]
+
+
+def test_a_verdict_stands_while_the_mended_file_is_still_settling() -> None:
+    state = with_record(done_with_ephys(), "behavior", blocked="trials_are_in_order", signature="")
+    settling = dataclasses.replace(
+        state,
+        files={role: marks for role, marks in EPHYS.items() if role != "behavior"},
+        moving=frozenset({"behavior"}),
+    )
+    assert decide(SESSION_STAGES, settling).stages == ()
+
+
+def test_a_manifest_waits_for_a_file_that_is_being_written_again() -> None:
+    state = done_with_ephys()
+    files = {role: marks for role, marks in EPHYS.items() if role != "behavior"}
+    decision = decide(SESSION_STAGES, dataclasses.replace(state, files=files, moving=frozenset({"behavior"})))
+    assert decision.stages == ()
+    assert "still changing" in decision.waits["archive_manifest"]
+
+
+def test_files_that_leave_the_share_undo_nothing() -> None:
+    gone = dataclasses.replace(done_with_ephys(), absent={"sorting": ["spike_times.npy"]})
+    assert decide(SESSION_STAGES, gone).stages == ()
+    newer = dataclasses.replace(gone, files={**EPHYS, "sorting": [SORTED, ("ephys", "another.npy", 1, 1, 1)]})
+    decision = decide(SESSION_STAGES, newer)
+    assert "sortings" not in decision.stages
+    assert "spike_times.npy" in decision.waits["sortings"]
+    assert "archive_receipt" in decision.stages
+
+
+def test_other_bytes_of_the_same_size_and_time_are_noticed_by_the_change_time() -> None:
+    newer = dataclasses.replace(done_with_ephys(), files={**EPHYS, "behavior": [(*MAT[:4], 2)]})
+    assert {"behavior", "archive_manifest", "archive_receipt"} <= set(decide(SESSION_STAGES, newer).stages)
 
 
 def test_a_table_that_was_made_and_is_gone_is_made_again() -> None:

@@ -118,4 +118,27 @@ def test_runs_that_die_without_a_verdict_are_not_requested_for_ever(
     again = tick(instance, services, None)
     assert request.partition_key not in {other.partition_key for other in again.run_requests}
     waits = [reason for session, stage, reason in services.ledger.waits() if session == request.partition_key]
-    assert any(reason.startswith("a person: 3 runs") for reason in waits)
+    assert any("3 runs ended without a verdict" in reason for reason in waits)
+
+
+def test_runs_that_ended_well_are_no_failed_tries(instance: dg.DagsterInstance, services: Services) -> None:
+    past_the_atlas(services)
+    (request, *_) = tick(instance, services, None).run_requests
+    job = dg.JobDefinition(graph_def=dg.GraphDefinition(name="a_run"))
+    for _ in range(sensors.MOST_TRIES + 1):
+        instance.create_run_for_job(job, tags=request.tags, status=dg.DagsterRunStatus.SUCCESS)
+    again = tick(instance, services, None)
+    assert request.partition_key in {other.partition_key for other in again.run_requests}
+
+
+def test_an_hour_after_the_last_try_there_is_another(
+    instance: dg.DagsterInstance, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past_the_atlas(services)
+    (request, *_) = tick(instance, services, None).run_requests
+    job = dg.JobDefinition(graph_def=dg.GraphDefinition(name="a_run"))
+    for _ in range(sensors.MOST_TRIES):
+        instance.create_run_for_job(job, tags=request.tags, status=dg.DagsterRunStatus.FAILURE)
+    monkeypatch.setattr(sensors, "TRY_AGAIN_AFTER_S", 0.0)
+    again = tick(instance, services, None)
+    assert request.partition_key in {other.partition_key for other in again.run_requests}
