@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from map_assets.defs.alive import RUNNER_TAG, runner
 from map_assets.defs.assets import SESSIONS
 from map_assets.defs.dispatch import Due, due_for_lab, due_for_sessions
 from map_assets.defs.home import open_instance
@@ -151,6 +152,7 @@ def run(due: Due, config_file: Path | None, instance: dg.DagsterInstance) -> str
         instance=instance,
         raise_on_error=False,
         run_config=_QUIET,
+        tags={RUNNER_TAG: runner()},
     )
     if result.success:
         return None

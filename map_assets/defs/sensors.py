@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from map_assets.config import Config
+from map_assets.defs.alive import runs_under_way
 from map_assets.defs.assets import SESSIONS
 from map_assets.defs.dispatch import Due, due_for_lab, due_for_sessions, laboratory_mark
 from map_assets.defs.resources import LabResource
@@ -27,13 +28,6 @@ TRY_AGAIN_AFTER_S = 3600.0
 """After that many tries, a further one each hour: most such faults are mended by somebody who knows nothing of us."""
 
 DUE_TAG = "map_assets/due"
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def share_sensors(config: Config) -> list[dg.SensorDefinition]:
@@ -88,7 +82,7 @@ def request_runs(
 
     refresh(services.ledger)
     seen: dict[str, Any] = json.loads(cursor) if cursor else {"seen": 0, "mark": ""}
-    busy = set(_sessions_under_way(instance))
+    busy = {run.tags.get("dagster/partition", LAB) for run in runs_under_way(instance)}
     lab = due_for_lab(services)
     if lab is not None:
         requests = [] if LAB in busy else [*_requests(instance, services, [lab])]
@@ -120,11 +114,6 @@ def _look_at(services: Services, candidates: Iterable[str], busy: Collection[str
         else:
             due += due_for_sessions(services, [session])
     return due, later
-
-
-def _sessions_under_way(instance: dg.DagsterInstance) -> Iterator[str]:
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
-        yield run.tags.get("dagster/partition", LAB)
 
 
 def _requests(instance: dg.DagsterInstance, services: Services, due: Iterable[Due]) -> Iterator[dg.RunRequest]:

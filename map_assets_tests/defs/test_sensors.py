@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +15,7 @@ import dagster as dg
 import pytest
 
 from map_assets.config import load_config
-from map_assets.defs import sensors
+from map_assets.defs import alive, sensors
 from map_assets.defs.services import Services
 from map_assets.shares.scan import scan_all
 from map_assets.simulate.laboratory import write_laboratory
@@ -105,6 +108,27 @@ def test_a_session_whose_run_is_under_way_is_left_alone(instance: dg.DagsterInst
     result = tick(instance, services, None)
     assert busy not in {request.partition_key for request in result.run_requests}
     assert busy in services.ledger.touched(json.loads(result.cursor)["seen"])[0]
+
+
+def test_a_run_whose_process_was_killed_holds_nothing_up(instance: dg.DagsterInstance, services: Services) -> None:
+    past_the_atlas(services)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    name = f"{socket.gethostname()}:{process.pid}:{alive._began(process.pid)}"
+    job = dg.JobDefinition(graph_def=dg.GraphDefinition(name="a_run"))
+    session = services.ledger.sessions()[0]
+    tags = {"dagster/partition": session, alive.RUNNER_TAG: name}
+    run = instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    assert session not in {request.partition_key for request in tick(instance, services, None).run_requests}
+    process.kill()
+    process.wait()
+    assert session in {request.partition_key for request in tick(instance, services, None).run_requests}
+    assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_another_hosts_process_counts_as_running() -> None:
+    assert not alive.is_gone("another-host:1:5")
+    assert not alive.is_gone(alive.runner())
+    assert alive.is_gone(alive.runner() + "0")
 
 
 def test_runs_that_die_without_a_verdict_are_not_requested_for_ever(
