@@ -24,6 +24,7 @@ $(VENV)/.made: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q map_assets
 	@touch $@
 
 demo: setup ## the made-up laboratory in the browser; EXIT=1 ends when all is done

@@ -95,7 +95,9 @@ def drawn(height_in: float, fill: Callable[[Figure], None]) -> Drawing:
         figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, facecolor="white", layout="constrained")
         FigureCanvasAgg(figure)
         fill(figure)
-        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
         figure.set_layout_engine("none")
         svg = io.BytesIO()
         figure.savefig(svg, format="svg", dpi=2 * DPI, metadata={"Date": None})
