@@ -62,15 +62,13 @@ def due_sensor(assets: Iterable[dg.AssetsDefinition], config: Config) -> dg.Sens
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Registers new sessions and requests one run for each session that something has arrived for.",
     )
-    def sessions_due(context: dg.SensorEvaluationContext, laboratory: LabResource) -> dg.SensorResult | dg.SkipReason:
+    def sessions_due(context: dg.SensorEvaluationContext, laboratory: LabResource) -> dg.SensorResult:
         return request_runs(context.instance, laboratory.services, context.cursor)
 
     return sessions_due
 
 
-def request_runs(
-    instance: dg.DagsterInstance, services: Services, cursor: str | None
-) -> dg.SensorResult | dg.SkipReason:
+def request_runs(instance: dg.DagsterInstance, services: Services, cursor: str | None) -> dg.SensorResult:
     """Request what is due: first the atlas, then sessions, at most `MOST_RUNS_A_TICK`.
 
     Parameters
@@ -91,7 +89,7 @@ def request_runs(
     mark = laboratory_mark(services)
     touched, now = services.ledger.touched(seen["seen"])
     known = services.ledger.sessions()
-    candidates = known if mark != seen["mark"] else [session for session in touched if session in set(known)]
+    candidates = known if mark != seen["mark"] else sorted(set(touched) & set(known))
     due, later = _look_at(services, candidates, busy)
     if later:
         services.ledger.touch(later)

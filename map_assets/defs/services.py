@@ -45,9 +45,9 @@ class Services:
     @cached_property
     def archive(self) -> ArchiveBackend:
         """Where raw data go."""
-        from map_assets.archive.backends.folder import FolderArchive
+        from map_assets.archive.backends.choice import open_backend
 
-        return FolderArchive(self.config.archive.root)
+        return open_backend(self.config.archive.backend, self.config.archive.root)
 
     @cached_property
     def shares(self) -> tuple[Share, ...]:

@@ -46,15 +46,13 @@ class Outcome:
 def state_of(stages: Sequence[Stage], services: Services, session: str) -> SessionState:
     """Gather all that a decision about one session rests on."""
     ledger = services.ledger
-    names = {name for stage in stages for name in (*stage.inputs, *(table.name for table in stage.writes))}
     lab_names = {name for stage in stages for name in stage.lab_reads}
     files: dict[str, list[FileMark]] = defaultdict(list)
     absent: dict[str, list[str]] = defaultdict(list)
     moving: frozenset[str] = frozenset()
     if session != LAB:
         inventory = ledger.inventory(session)
-        ingested = {(found.share, found.relpath) for found in ledger.files(session=session, state="ingested")}
-        gone = [found for found in inventory.absent if (found.share, str(found.relpath)) in ingested]
+        gone = _ingested(inventory.absent, session, services) if inventory.absent else []
         for found in (*inventory.files, *gone):
             files[found.role].append(_mark(found, inventory))
         for found in gone:
@@ -67,15 +65,26 @@ def state_of(stages: Sequence[Stage], services: Services, session: str) -> Sessi
         done[name] = Done(record.signature, tuple(left["made"]), left["blocked"], has_failed)
     return SessionState(
         session,
-        tables=_versions(services, session, names),
+        tables=_versions(services, session, _tables_of(stages)),
         lab_tables=_versions(services, LAB, lab_names),
         done=done,
         files=files,
         absent=absent,
         moving=moving,
-        registry=registry_marks(services, session),
+        registry=registry_marks(services, session) if any(stage.needs for stage in stages) else {},
         parameters={stage.name: parameters_of(stage, services) for stage in stages},
     )
+
+
+def _tables_of(stages: Sequence[Stage]) -> set[str]:
+    """Names of all tables of a session that stages may take or make."""
+    return {name for stage in stages for name in (*stage.inputs, *(table.name for table in stage.writes))}
+
+
+def _ingested(files: Sequence[FoundFile], session: str, services: Services) -> list[FoundFile]:
+    """Those of the files that a stage has taken in."""
+    taken = {(found.share, found.relpath) for found in services.ledger.files(session=session, state="ingested")}
+    return [found for found in files if (found.share, str(found.relpath)) in taken]
 
 
 def registry_marks(services: Services, session: str) -> dict[str, str | None]:
@@ -126,7 +135,7 @@ def perform(stage: Stage, session: str, services: Services) -> Outcome:
     files = files_of(stage, session, services)
     try:
         made = stage.make(Work(session, files, _read(stage, session, services), services))
-        if state_of([stage], services, session).tables != state.tables:
+        if _versions(services, session, _tables_of([stage])) != state.tables:
             raise NotYet(f"Tables of {session} were written while {stage.name} read them; it is done at the next look.")
         _refuse(stage, made, services)
         versions = _write(stage, session, made, services)
