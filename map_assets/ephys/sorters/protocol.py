@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -110,6 +110,45 @@ class SpikeTrains:
 
 
 @dataclass(frozen=True)
+class UnitLabels:
+    """Every label that the files give a cluster, as found; lists of one length, one element a label.
+
+    Parameters
+    ----------
+    unit_id : list of int
+    source : list of str
+        File that the label comes from.
+    name : list of str
+        Column of that file, or what the sorter calls it: ``KSLabel``, ``group``, ``Amplitude``.
+    value : list of str
+        As found; a number stays the text that the file has.
+    """
+
+    unit_id: list[int] = field(default_factory=list)
+    source: list[str] = field(default_factory=list)
+    name: list[str] = field(default_factory=list)
+    value: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SpikeFeatures:
+    """What the sorter tells of each spike, in the order of `SpikeTrains.samples`; None where it does not tell.
+
+    Parameters
+    ----------
+    amplitude_uv : numpy.ndarray of float32, shape (n,), or None
+    depth_um : numpy.ndarray of float32, shape (n,), or None
+        Along the shank, in the sorter's channel positions; NaN for a spike without one.
+    peak_channel : numpy.ndarray of int16, shape (n,), or None
+        Saved AP channel on which the spike's template is largest, from 0.
+    """
+
+    amplitude_uv: NDArray[np.float32] | None = None
+    depth_um: NDArray[np.float32] | None = None
+    peak_channel: NDArray[np.int16] | None = None
+
+
+@dataclass(frozen=True)
 class SorterResult:
     """One sorter's result for one probe; None where the files do not tell.
 
@@ -119,6 +158,9 @@ class SorterResult:
         Each unit's label as found, and the file that it comes from.
     sorter_label : list of (str or None)
         The sorter's own label, also where a curator's stands.
+    labels : UnitLabels
+        All labels of all files, also those that `quality` does not use.
+    features : SpikeFeatures
     """
 
     sorter: str
@@ -132,6 +174,8 @@ class SorterResult:
     sorter_label: list[str | None]
     trains: SpikeTrains
     measures: UnitMeasures
+    labels: UnitLabels = field(default_factory=UnitLabels)
+    features: SpikeFeatures = field(default_factory=SpikeFeatures)
 
 
 class Sorter(Protocol):
