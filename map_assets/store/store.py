@@ -15,18 +15,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from map_assets.store.atomic import fsync_folder, replacing
 from map_assets.vocabulary.errors import NoSuchTable, UnsafePath
 from map_assets.vocabulary.table import Table
 
+VALUES_A_GROUP = 2**20
+"""Values of a list column in one row group of a file, about."""
+_MOST_ROWS_A_GROUP = 2**20
 _INSTANT = "%Y%m%dT%H%M%S.%fZ"
 
 
@@ -116,6 +120,7 @@ class Store:
                 compression="zstd",
                 use_dictionary=_text_leaves(checked.schema),
                 column_encoding=encodings or None,
+                row_group_size=_rows_a_group(checked),
             )
 
         version = self._put(self.table_path(table.name, session), table.name, session, ".parquet", write)
@@ -144,6 +149,22 @@ class Store:
                 f"No table {table} of session {session} in {self.root}; it is made once its inputs are there."
             )
         return pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
+
+    def read_groups(self, table: str, session: str) -> Iterator[pa.Table]:
+        """Read a session's table piece by piece, in bounded memory; one without rows is one empty piece.
+
+        Raises
+        ------
+        NoSuchTable
+            If the session has no such table.
+        """
+        if not self.has(table, session):
+            raise NoSuchTable(f"No table {table} of session {session} in {self.root}.")
+        with pq.ParquetFile(self.table_path(table, session)) as file:
+            if not file.num_row_groups:
+                yield file.schema_arrow.empty_table()
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group)
 
     def read_if_there(self, table: str, session: str) -> pa.Table | None:
         """Read a session's table, or return None where there is none."""
@@ -197,6 +218,19 @@ def _link(source: Path, target: Path) -> None:
         with replacing(target) as part:
             shutil.copyfile(source, part)
     fsync_folder(target.parent)
+
+
+def _rows_a_group(data: pa.Table) -> int:
+    """Rows of one Parquet row group, so that no column of it holds many more than `VALUES_A_GROUP` values.
+
+    Someone who wants one unit's spikes reads one group, not all spikes of the session.
+    """
+    values = max((pc.sum(pc.list_value_length(column)).as_py() or 0 for column in data if _is_list(column)), default=0)
+    return int(max(1, min(_MOST_ROWS_A_GROUP, data.num_rows * VALUES_A_GROUP // max(values, 1))))
+
+
+def _is_list(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_list(column.type))
 
 
 def _integer_leaves(schema: pa.Schema) -> list[str]:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from map_assets.vocabulary.errors import TableDoesNotFit
 
@@ -163,14 +165,57 @@ class Table:
         self._check_key(checked)
         return checked
 
+    def check_pieces(self, pieces: Iterable[pa.Table]) -> tuple[int, int]:
+        """Check a table that comes piece by piece; only its key is kept in memory.
+
+        Returns
+        -------
+        tuple of int
+            Rows and columns.
+
+        Raises
+        ------
+        TableDoesNotFit
+            As in `check`.
+        """
+        keys, n_columns = [], 0
+        for piece in pieces:
+            checked = self.check(piece)
+            keys.append(checked.select(list(self.key)))
+            n_columns = checked.num_columns
+        key = pa.concat_tables(keys)
+        self._check_key(key)
+        return key.num_rows, n_columns
+
     def _check_key(self, data: pa.Table) -> None:
-        if not self.key or data.num_rows < 2:
+        if not self.key or data.num_rows < 2 or _rises(data, self.key):
             return
         groups = data.select(list(self.key)).group_by(list(self.key)).aggregate([([], "count_all")])
         if groups.num_rows != data.num_rows:
             repeated = groups.filter(pc.greater(groups["count_all"], 1)).slice(0, 1).to_pylist()[0]
             repeated.pop("count_all")
             raise TableDoesNotFit(f"{self.name}: the key {repeated} stands more than once")
+
+
+def _rises(data: pa.Table, key: Sequence[str]) -> bool:
+    """Whether a key of whole numbers (and of texts that are the same in every row) rises from row to row.
+
+    Most tables are written in the order of their keys; seeing that takes a tenth of the time of looking for equal ones.
+    """
+    is_above: NDArray[np.bool_] = np.zeros(data.num_rows - 1, bool)
+    is_equal = ~is_above
+    for name in key:
+        column = data[name]
+        if pa.types.is_string(column.type):
+            if not pc.all(pc.equal(column, column[0])).as_py():
+                return False
+            continue
+        if not pa.types.is_integer(column.type):
+            return False
+        values = column.to_numpy()
+        is_above |= is_equal & (values[1:] > values[:-1])
+        is_equal &= values[1:] == values[:-1]
+    return bool(is_above.all())
 
 
 def _numbers(values: Any) -> pa.Array:

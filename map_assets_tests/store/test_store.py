@@ -36,6 +36,24 @@ def test_what_is_written_comes_back_with_its_meaning(tmp_path: Path) -> None:
     assert store.version("counts", KEY) == version.sha256[:16]
 
 
+def test_long_lists_are_read_in_pieces(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    lists = pa.ListArray.from_arrays(pa.array(range(0, 3_000_001, 100_000), pa.int32()), pa.array(range(3_000_000)))
+    whole_table = COUNTS.from_columns({"session": [KEY] * 30, "n": list(range(30)), "samples": lists})
+    store.write(COUNTS, KEY, whole_table)
+    pieces = list(store.read_groups("counts", KEY))
+    assert [piece.num_rows for piece in pieces] == [10, 10, 10]
+    assert pa.concat_tables(pieces).equals(whole_table)
+
+
+def test_a_table_without_rows_is_one_empty_piece(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(COUNTS, KEY, counts())
+    assert [piece.num_rows for piece in store.read_groups("counts", KEY)] == [0]
+    with pytest.raises(NoSuchTable):
+        next(store.read_groups("counts", "MK001_20240101_101010"))
+
+
 def test_the_same_bytes_make_no_new_version(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert store.write(COUNTS, KEY, counts(1)).is_new

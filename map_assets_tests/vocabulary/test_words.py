@@ -57,6 +57,21 @@ def test_nan_means_unknown() -> None:
     assert table["x_um"].to_pylist() == [None]
 
 
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 3), st.integers(0, 3)), max_size=6))
+def test_a_repeated_key_is_found_in_rows_of_any_order(rows: list[tuple[str, int, int]]) -> None:
+    table = Table("rows", "one row", ("t", "n", "m"), (text("t", "t"), whole("n", "n"), whole("m", "m")))
+    columns = dict(zip(("t", "n", "m"), zip(*rows, strict=True), strict=True)) if rows else {"t": [], "n": [], "m": []}
+    pieces = [table.from_columns({name: [value] for name, value in zip("tnm", row, strict=True)}) for row in rows]
+    if len(set(rows)) == len(rows):
+        assert table.from_columns(columns).num_rows == len(rows)
+        assert table.check_pieces(pieces or [table.empty()]) == (len(rows), 3)
+    else:
+        with pytest.raises(TableDoesNotFit, match="more than once"):
+            table.from_columns(columns)
+        with pytest.raises(TableDoesNotFit, match="more than once"):
+            table.check_pieces(pieces)
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
