@@ -12,89 +12,23 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from map_assets.settings import (
+    ArchiveSettings,
+    CcfSettings,
+    LabSettings,
+    OrchestrationSettings,
+    ProtocolSettings,
+    RegistrySettings,
+    ShareSettings,
+    StoreSettings,
+)
 from map_assets.vocabulary.errors import BadConfiguration
 from map_assets.vocabulary.url import masked_url
-
-ShareKind = Literal["behavior", "tracking", "ephys", "histology", "raw"]
-_STRICT = ConfigDict(extra="forbid", frozen=True)
-
-
-class ShareSettings(BaseModel):
-    """One network share (``[shares.NAME]``)."""
-
-    model_config = _STRICT
-    kind: ShareKind
-    path: Path
-    rig: str | None = None
-    settle_s: Annotated[float, Field(ge=0)] = 600.0
-    marker: str | None = None
-    """Text that the file ``.map_assets_share`` in the root must hold; None takes what is there at first sight."""
-
-
-class LabSettings(BaseModel):
-    """The laboratory (``[lab]``)."""
-
-    model_config = _STRICT
-    name: str | None = None
-    institution: str | None = None
-    time_zone: str | None = None
-    """IANA zone of the rigs' wall clocks; None takes this machine's and says so in `sessions`."""
-
-    @field_validator("time_zone")
-    @classmethod
-    def _exists(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                ZoneInfo(value)
-            except (ZoneInfoNotFoundError, ValueError) as error:
-                raise ValueError(f"{value!r} is no IANA time zone; expected one as in America/New_York") from error
-        return value
-
-
-class StoreSettings(BaseModel):
-    """Tables, figures, exports (``[store]``)."""
-
-    model_config = _STRICT
-    root: Path = Path("data/store")
-
-
-class RegistrySettings(BaseModel):
-    """The lab's database (``[registry]``)."""
-
-    model_config = _STRICT
-    url: str = "sqlite:///data/registry.db"
-
-
-class ArchiveSettings(BaseModel):
-    """Where raw data go (``[archive]``)."""
-
-    model_config = _STRICT
-    backend: Literal["folder"] = "folder"
-    root: Path = Path("data/archive")
-
-
-class CcfSettings(BaseModel):
-    """The brain atlas (``[ccf]``)."""
-
-    model_config = _STRICT
-    annotation: Path | None = None
-    """The Allen CCF annotation volume, nrrd at 10, 20 or 25 um; None leaves regions out."""
-
-
-class OrchestrationSettings(BaseModel):
-    """The orchestrator (``[orchestration]``)."""
-
-    model_config = _STRICT
-    home: Path = Path("data/dagster")
-    scan_interval_s: Annotated[int, Field(ge=1)] = 30
-    webserver_host: str = "127.0.0.1"
-    webserver_port: Annotated[int, Field(ge=0, le=65535)] = 3000
 
 
 class Config(BaseSettings):
@@ -113,6 +47,7 @@ class Config(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     archive: ArchiveSettings = ArchiveSettings()
     ccf: CcfSettings = CcfSettings()
+    protocols: ProtocolSettings = ProtocolSettings()
     orchestration: OrchestrationSettings = OrchestrationSettings()
 
     @classmethod
@@ -224,6 +159,7 @@ def _absolute(config: Config, base: Path) -> Config:
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
         url = f"sqlite:///{under(Path(url.removeprefix('sqlite:///')))}"
     annotation = config.ccf.annotation
+    own = {name: under(path) for name, path in config.protocols if path is not None}
     return config.model_copy(
         update={
             "shares": {
@@ -233,6 +169,7 @@ def _absolute(config: Config, base: Path) -> Config:
             "registry": config.registry.model_copy(update={"url": url}),
             "archive": config.archive.model_copy(update={"root": under(config.archive.root)}),
             "ccf": config.ccf.model_copy(update={"annotation": None if annotation is None else under(annotation)}),
+            "protocols": config.protocols.model_copy(update=own),
             "orchestration": config.orchestration.model_copy(update={"home": under(config.orchestration.home)}),
         }
     )

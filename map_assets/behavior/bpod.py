@@ -1,4 +1,4 @@
-"""What every MATLAB Bpod session file holds, task aside: trials side by side, visits of states. When it began lives in `start`."""
+"""What every MATLAB Bpod session file holds, task aside: trials side by side. What one trial's states did lives in `visits`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
-from map_assets.vocabulary.matlab5 import Matrix
-from map_assets.vocabulary.matlab_struct import Struct, unwrapped
+from map_assets.vocabulary.errors import PiecesDoNotFit
+from map_assets.vocabulary.matlab_struct import AnyMatrix, Struct, unwrapped
 
 Numbers = NDArray[np.float64]
 
@@ -34,6 +33,8 @@ class BpodTrials:
         The state machine's states; state number k (from 1) is element k - 1.
     state_data, state_times_s : list of numpy.ndarray of float
         Numbers of the visited states, and their entries with the last one's exit, s from the trial's start.
+    event_counts : list of (int, int)
+        How many codes of events, and times of events, ``RawData`` holds.
     """
 
     start_s: Numbers
@@ -46,13 +47,27 @@ class BpodTrials:
     state_names: list[list[str]]
     state_data: list[Numbers]
     state_times_s: list[Numbers]
+    event_counts: list[tuple[int, int]]
 
     def __len__(self) -> int:
         return len(self.start_s)
 
+    def until_s(self, index: int) -> float | None:
+        """Return the next known start after that of the trial at `index`; None after the last."""
+        later = self.start_s[index + 1 :]
+        later = later[np.isfinite(later)]
+        return float(later[0]) if later.size else None
 
-def read_bpod(data: Struct) -> BpodTrials:
+
+def read_bpod(data: Struct, was_run: NDArray[np.bool_] | None = None) -> BpodTrials:
     """Read ``SessionData`` trial by trial.
+
+    Parameters
+    ----------
+    data : Struct
+    was_run : numpy.ndarray of bool, shape (n_planned,), optional
+        For rigs that plan more trials than they run: which of the planned ones were run. Fields with an element for each
+        planned trial are cut to those; ``RawData`` and ``RawEvents`` hold only those in any case.
 
     Raises
     ------
@@ -71,12 +86,17 @@ def read_bpod(data: Struct) -> BpodTrials:
         "OriginalStateNamesByNumber": _state_names(raw),
     }
     for name in ("OriginalStateData", "OriginalStateTimestamps", "OriginalEventData", "OriginalEventTimestamps"):
-        arrays[name] = [raw.as_numbers(cell, name) for cell in raw.cells(name)]
-    optional = ("StimTrials", "FreeTrials", "MATLABStartTimes")
-    arrays |= {name: data.numbers(name) for name in optional if name in data}
+        arrays[name] = [
+            raw.as_numbers(cell, f"{name} of trial {number}") for number, cell in enumerate(raw.cells(name), 1)
+        ]
+    for name in ("StimTrials", "FreeTrials", "MATLABStartTimes"):
+        if name in data and ((values := data.numbers(name)).size or was_run is None):
+            arrays[name] = values
+    if was_run is not None:
+        arrays |= {name: _cut(values, was_run) for name, values in arrays.items()}
     lengths = {name: len(values) for name, values in arrays.items()}
     n_trials = data.number("nTrials")
-    if n_trials is not None:
+    if n_trials is not None and was_run is None:
         lengths["nTrials"] = int(n_trials)
     _check_lengths(data.path, lengths)
     start_s = arrays["TrialStartTimestamp"]
@@ -99,7 +119,20 @@ def read_bpod(data: Struct) -> BpodTrials:
         state_names=arrays["OriginalStateNamesByNumber"],
         state_data=arrays["OriginalStateData"],
         state_times_s=arrays["OriginalStateTimestamps"],
+        event_counts=[
+            (len(codes), len(times))
+            for codes, times in zip(arrays["OriginalEventData"], arrays["OriginalEventTimestamps"], strict=True)
+        ],
     )
+
+
+def _cut(values: Any, was_run: NDArray[np.bool_]) -> Any:
+    """Keep the trials that were run, where there is an element for each planned one."""
+    if len(values) != len(was_run):
+        return values
+    if isinstance(values, np.ndarray):
+        return values[was_run]
+    return [value for value, kept in zip(values, was_run, strict=True) if kept]
 
 
 def _check_lengths(path: Path, lengths: dict[str, int]) -> None:
@@ -126,38 +159,7 @@ def _state_names(raw: Struct) -> list[list[str]]:
     return [known[cell.raw] for cell in cells]
 
 
-def _texts(cell: Matrix) -> list[str]:
+def _texts(cell: AnyMatrix) -> list[str]:
     """Return a cell's texts; an element that is none is empty."""
     elements = map(unwrapped, cell.cells() if cell.kind == "cell" else [])
     return [element.text() if element.kind == "text" else "" for element in elements]
-
-
-def visits(states: Struct, name: str) -> Numbers:
-    """Return a state's visits in time order, shape (n, 2): entry and exit, s from the trial's start.
-
-    A state that was never visited, or that the machine does not have, has none. An exit is NaN where the file has none.
-
-    Raises
-    ------
-    UnreadableFile
-        If the times do not come in pairs.
-    """
-    if name not in states:
-        return np.empty((0, 2))
-    times = states.numbers(name)
-    if times.size % 2:
-        raise UnreadableFile(
-            states.path,
-            f"{states.where}.{name} holds {times.size} times",
-            expected="entry and exit of each visit",
-            todo=TODO_COPY,
-        )
-    pairs = times.reshape(-1, 2)
-    pairs = pairs[np.isfinite(pairs[:, 0])]
-    return pairs[np.argsort(pairs[:, 0], kind="stable")] if len(pairs) > 1 else pairs
-
-
-def event_times(events: Struct, name: str) -> Numbers:
-    """Return when a named event happened, in time order, shape (n,), s from the trial's start; none if it never did."""
-    times = events.numbers(name) if name in events else np.empty(0)
-    return np.sort(times[np.isfinite(times)])

@@ -24,7 +24,7 @@ def trials_are_in_order(trials: pa.Table) -> Verdict:
         "n_numbers_not_rising": _count(np.diff(number) <= 0),
         "n_starts_not_rising": _count(np.diff(start_s) <= 0),
         "n_stops_before_start": _count(stop_s <= start_s),
-        "n_overlaps": _count(stop_s[:-1] > start_s[1:] + _TICK_S),
+        "n_overlaps": _count(stop_s > _floats(trials, "until_s") + _TICK_S),
     }
     n_bad = sum(value for name, value in figures.items() if name != "n_trials")
     if n_bad == 0:
@@ -61,12 +61,33 @@ def every_trial_is_accounted_for(behavior_file: pa.Table, trials: pa.Table, skip
     return Verdict(False, f"{told}, {len(kept & skipped)} of them both; they do not add up.", figures)
 
 
+def blocks_hold_their_trials(trials: pa.Table, blocks: pa.Table) -> Verdict:
+    """Each trial's block is listed, begins with its first kept trial, and holds no more trials than were run."""
+    in_block = _floats(trials, "block")
+    number, start_s = _floats(trials, "trial"), _floats(trials, "start_s")
+    n_unlisted = _count(np.isfinite(in_block) & ~np.isin(in_block, _floats(blocks, "block")))
+    n_wrong = 0
+    for row in blocks.to_pylist():
+        mine = in_block == row["block"]
+        first = np.argmin(np.where(mine, number, np.inf)) if mine.any() else None
+        is_right = first is not None and (number[first], start_s[first]) == (row["first_trial"], row["start_s"])
+        n_wrong += not (is_right and _count(mine) <= row["n_trials"])
+    figures = {"n_blocks": blocks.num_rows, "n_trials_unlisted": n_unlisted, "n_blocks_wrong": n_wrong}
+    if n_unlisted or n_wrong:
+        told = (
+            f"{n_wrong} of {blocks.num_rows} blocks do not fit their trials, {n_unlisted} trials name no listed block."
+        )
+        return Verdict(False, told, figures)
+    return Verdict(True, f"All {blocks.num_rows} blocks hold their trials.", figures)
+
+
 def _lie_in_their_trials(
     trials: pa.Table, rows: pa.Table, first_s: NDArray[np.float64], last_s: NDArray[np.float64], what: str
 ) -> Verdict:
     number, start_s = _floats(trials, "trial"), _floats(trials, "start_s")
-    ends = _floats(trials, "stop_s")[-1:] + _AFTER_LAST_STOP_S
-    until_s = np.r_[start_s[1:], ends]
+    until_s = _floats(trials, "until_s")
+    is_last = number == number.max(initial=-np.inf)
+    until_s = np.where(is_last, np.maximum(until_s, _floats(trials, "stop_s") + _AFTER_LAST_STOP_S), until_s)
     of_row = _floats(rows, "trial")
     order = np.argsort(number, kind="stable")
     place = np.searchsorted(number, of_row, sorter=order)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from map_assets.behavior.protocol import Protocol
-from map_assets.behavior.tables import LICKS, PHOTOSTIM_SITES, TRIAL_EVENTS
+from map_assets.behavior.tables import (
+    AVAILABLE_REWARDS,
+    BEHAVIOR_FILE,
+    BLOCK_PORTS,
+    BLOCKS,
+    LICKS,
+    PHOTOSTIM_SITES,
+    SKIPPED_TRIALS,
+    TRIAL_EVENTS,
+    TRIALS,
+    WATER_PORT_SETTINGS,
+)
+
+
+class Skip(Exception):
+    """Why a trial is not kept; it becomes a row of `skipped_trials`."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +41,66 @@ class KeptTrial:
         Entry and exit of each event's visits, events in the order of a trial, s from the trial's start.
     licks : dict of str to numpy.ndarray of float, shape (n,)
         Contacts with each port in time order, s from the trial's start.
+    rewards : tuple of dict
+        Its rows of `available_rewards`, without session and trial.
+    ports : dict
+        Its row of `water_port_settings`, likewise; empty where the rig wrote none.
     """
 
     row: Mapping[str, Any]
     visits: Mapping[str, NDArray[np.float64]]
     licks: Mapping[str, NDArray[np.float64]]
+    rewards: tuple[Mapping[str, Any], ...] = ()
+    ports: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_trials(
+    start_s: NDArray[np.float64], read: Callable[[int], KeptTrial]
+) -> tuple[list[KeptTrial], list[dict[str, Any]]]:
+    """Read the trials of a file one by one.
+
+    Parameters
+    ----------
+    start_s : numpy.ndarray of float, shape (n,)
+        Start of each trial on the session clock; NaN if unknown.
+    read : callable
+        From a trial's place (from 0) to what it gives; raises `Skip` where the trial is not kept.
+
+    Returns
+    -------
+    list of KeptTrial, list of dict
+        What was kept, and the rows of `skipped_trials` without the session; trials are numbered from 1.
+    """
+    kept: list[KeptTrial] = []
+    skipped: list[dict[str, Any]] = []
+    for index, start in enumerate(start_s):
+        try:
+            kept.append(read(index))
+        except Skip as reason:
+            known = float(start) if np.isfinite(start) else None
+            skipped.append({"trial": index + 1, "start_s": known, "reason": str(reason)})
+    return kept, skipped
+
+
+def tables_of(
+    session: str, about: Mapping[str, Any], kept: Sequence[KeptTrial], skipped: Sequence[Mapping[str, Any]]
+) -> dict[str, pa.Table]:
+    """Return the tables that every task makes: of the file, of its trials, and of what happened in those."""
+    said = {"session": session}
+    rewards = ({**said, "trial": one.row["trial"], **row} for one in kept for row in one.rewards)
+    ports = ({**said, "trial": one.row["trial"], **one.ports} for one in kept if one.ports)
+    return {
+        "behavior_file": BEHAVIOR_FILE.from_rows([{**said, **about}]),
+        "trials": TRIALS.from_rows({**said, **one.row} for one in kept),
+        "skipped_trials": SKIPPED_TRIALS.from_rows({**said, **row} for row in skipped),
+        "trial_events": trial_events_of(session, kept),
+        "licks": licks_of(session, kept),
+        "photostim_sites": PHOTOSTIM_SITES.empty(),
+        "blocks": BLOCKS.empty(),
+        "block_ports": BLOCK_PORTS.empty(),
+        "water_port_settings": WATER_PORT_SETTINGS.from_rows(ports),
+        "available_rewards": AVAILABLE_REWARDS.from_rows(rewards),
+    }
 
 
 def trial_events_of(session: str, kept: Sequence[KeptTrial]) -> pa.Table:

@@ -1,17 +1,17 @@
-"""A task's protocol file: what its rigs do that their behaviour files do not say. The files lie in `protocols`."""
+"""The delayed-response task's protocol file: its light, its ports, its training steps. Which file it is stands in `protocol_file`."""
 
 from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from map_assets.behavior.protocol_file import ProtocolFile, read_protocol_file
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,10 @@ class Protocol:
     ----------
     source : str
         Name and version of the file, for rows that rest on it.
+    fewest_trials : int
+        Files with fewer trials are set aside.
+    lick_ports : dict of str to str
+        Port -> the rig's event of a contact with it.
     """
 
     source: str
@@ -127,37 +131,49 @@ class Protocol:
     task_protocol: int
     first_protocol_type: int
     first_with_early_licks: int
+    fewest_trials: int
+    lick_ports: Mapping[str, str]
     protocol_types: Mapping[int, str]
     autolearn: Mapping[int, str]
     photostim: Photostim
 
 
-@cache
-def read_protocol(name: str) -> Protocol:
-    """Read a protocol file of this package, by its name without suffix."""
-    file = f"{name}.toml"
-    found = tomllib.loads(files("map_assets.behavior.protocols").joinpath(file).read_text("utf-8"))
-    light = found["photostim"]
+def read_protocol(name: str, folder: Path | None = None) -> Protocol:
+    """Read a delayed-response protocol file by its name without suffix; parameters and errors as of `read_protocol_file`."""
+    return read_protocol_file(name, folder, _protocol)
+
+
+def _protocol(file: ProtocolFile) -> Protocol:
+    found = file.values
+    light = dict(found["photostim"])
     periods = tuple(
         Period(
             name=period["name"],
-            animal=period["animal"],
-            file=period["file"],
-            first_protocol_type=period["first_protocol_type"],
-            last_protocol_type=period.get("last_protocol_type", math.inf),
-            is_from_end={"delay_start": False, "delay_end": True}[period["from"]],
-            shift_s=period["shift_s"],
+            animal=re.compile(period["animal"]).pattern,
+            file=re.compile(period["file"]).pattern,
+            first_protocol_type=float(period["first_protocol_type"]),
+            last_protocol_type=float(period.get("last_protocol_type", math.inf)),
+            is_from_end=_is_from_end(period["from"]),
+            shift_s=float(period["shift_s"]),
         )
         for period in light.pop("periods")
     )
     sites = {int(code): Site(**site) for code, site in light.pop("sites").items()}
     return Protocol(
-        source=f"{file} version {found['version']}",
+        source=file.source,
         task=found["task"],
-        task_protocol=found["task_protocol"],
-        first_protocol_type=found["first_protocol_type"],
-        first_with_early_licks=found["first_with_early_licks"],
+        task_protocol=int(found["task_protocol"]),
+        first_protocol_type=int(found["first_protocol_type"]),
+        first_with_early_licks=int(found["first_with_early_licks"]),
+        fewest_trials=int(found["fewest_trials"]),
+        lick_ports=dict(found["lick_ports"]),
         protocol_types={int(number): text for number, text in found["protocol_types"].items()},
         autolearn={int(number): text for number, text in found["autolearn"].items()},
         photostim=Photostim(**light, periods=periods, sites=sites),
     )
+
+
+def _is_from_end(written: str) -> bool:
+    if written not in ("delay_start", "delay_end"):
+        raise ValueError(f"a period counts from {written!r}, neither delay_start nor delay_end")
+    return written == "delay_end"

@@ -33,7 +33,8 @@ def read_start(session: str, data: Struct) -> Start:
     """Find the wall-clock start of trial 1 and hold it against the date in the session's name.
 
     ``MATLABStartTimes`` (a MATLAB datenum a trial; zero is none) is taken at its first valid trial, less what the Bpod
-    clock says passed since trial 1. Without one, Info's date and time stand in: they are some seconds late.
+    clock says passed since trial 1; where trials were planned and never run, the first valid one is trial 1 of the Bpod
+    clock. Without one, Info's date and time stand in: they are some seconds late.
 
     Raises
     ------
@@ -46,9 +47,13 @@ def read_start(session: str, data: Struct) -> Start:
     info_start = _info_start(info, info_date)
     datenums = data.numbers("MATLABStartTimes") if "MATLABStartTimes" in data else np.empty(0)
     valid = np.flatnonzero(np.isfinite(datenums) & (datenums > 0))
+    bpod_s = data.numbers("TrialStartTimestamp")
+    elapsed_s = 0.0
+    if len(datenums) == len(bpod_s):
+        valid = valid[np.isfinite(bpod_s[valid])]
+        elapsed_s = float(bpod_s[valid[0]] - bpod_s[0]) if valid.size else 0.0
     if valid.size:
-        bpod_s = data.numbers("TrialStartTimestamp")
-        start = _from_datenum(data.path, float(datenums[valid[0]]), float(bpod_s[valid[0]] - bpod_s[0]))
+        start = _from_datenum(data.path, float(datenums[valid[0]]), elapsed_s)
         source = "MATLABStartTimes"
     elif info_start is not None:
         start, source = info_start, "Info.SessionDate and Info.SessionStartTime_UTC"
@@ -59,11 +64,19 @@ def read_start(session: str, data: Struct) -> Start:
             expected="a start",
             todo=TODO_COPY,
         )
-    _check_days(data.path, SessionKey.parse(session), {"Info.SessionDate": info_date, source: start.date()})
+    check_days(data.path, session, {"Info.SessionDate": info_date, source: start.date()})
     return Start(start, source, info_start)
 
 
-def _check_days(path: Path, key: SessionKey, days: dict[str, date | None]) -> None:
+def check_days(path: Path, session: str, days: dict[str, date | None]) -> None:
+    """Hold days that a file tells, by where it tells them, against the session's key.
+
+    Raises
+    ------
+    PiecesDoNotFit
+        If one is another day than the key's; a session named in the evening may begin on the next.
+    """
+    key = SessionKey.parse(session)
     named = datetime.combine(key.name_date, key.name_time)
     allowed = {named.date(), (named + _LATEST_START).date()}
     for source, day in days.items():

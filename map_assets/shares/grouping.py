@@ -1,9 +1,9 @@
 """From names to sessions: pure functions. What a file is for lives in `roles`, applying all this in `scan` and `refresh`.
 
 Folder conventions are those of the MAP rigs: ``{animal}/{YYYYMMDD}/``, ``{animal}/catgt_{YYYYMMDD}_g0/``,
-``{animal}/catgt_{animal}_{MMDDYY}_g0/``, raw runs ``{animal}_{date}_g0/``, tracking ``{animal}/{animal}_{MMDDYY}[_n]/`` and
-``{animal}/{YYYYMMDD}[_n]/tracking/``, histology ``{animal}/{YYYYMMDD}_{insertion}/`` and
-``landmarks_{animal}_{YYYYMMDD}[_{HHMMSS}]_...``. A date of six digits is always MMDDYY.
+``{animal}/catgt_{animal}_{MMDDYY}_g0/``, raw runs ``{animal}_{date}_g0/``, tracking ``{animal}/{animal}_{MMDDYY}[_n]/``,
+``{animal}/{YYYYMMDD}[_n]/tracking/`` and ``{camera}/{animal}/{YYYY_MM_DD}[_n]/``, histology ``{animal}/{YYYYMMDD}_{insertion}/``
+and ``landmarks_{animal}_{YYYYMMDD}[_{HHMMSS}]_...``. A date of six digits is always MMDDYY.
 """
 
 from __future__ import annotations
@@ -21,14 +21,21 @@ START_TOLERANCE = timedelta(minutes=30)
 """How far a recording's creation may be from trial 1 of its session, on the two computers' own clocks."""
 
 _BEHAVIOR = re.compile(
-    r"(?P<animal>[A-Za-z0-9][A-Za-z0-9-]{0,30})_.+_(?P<date>\d{8})_(?P<time>\d{6})\.mat", re.IGNORECASE
+    r"(?P<animal>[A-Za-z0-9][A-Za-z0-9-]{0,30})_.+_(?P<date>\d{8})_(?P<time>\d{6})\.(mat|csv)", re.IGNORECASE
 )
+_PYBPOD = re.compile(
+    r"(?P<date>\d{8})-(?P<time>\d{6})([_-](?P<animal>[A-Za-z0-9][A-Za-z0-9-]{0,30}))?\.csv", re.IGNORECASE
+)
+_PYBPOD_FOLDERS = frozenset({"experiments", "setups", "sessions"})
 _ANIMAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,30}")
 _DATE = re.compile(r"\d{8}|\d{4}-\d{2}-\d{2}|\d{6}")
 _PREFIXES = frozenset({"catgt", "supercat", "landmarks"})
 _FOLDER_WORDS = frozenset(
     {"data", "ephys", "histology", "imaging", "raw", "sorted", "spikeglx", "tracking", "video", "videos"}
+    | {"body", "bottom", "side"}
 )
+_APART = re.compile(r"(\d{4})_(\d{2})_(\d{2})(?=_|$)")
+"""A date whose parts stand apart, as the multi-target-licking rig names its cameras' folders."""
 
 
 @dataclass(frozen=True)
@@ -74,26 +81,51 @@ class Placed:
     reason: str | None = None
 
 
-def behavior_session(name: str) -> SessionKey:
+def behavior_session(relpath: str) -> SessionKey:
     """Read the session from a behaviour file's name, ``{animal}_{protocol}_{YYYYMMDD}_{HHMMSS}.mat``.
+
+    PyBpod names its logs ``{YYYYMMDD}-{HHMMSS}.csv``: without an animal in the name it is the uppermost folder that may
+    be one; a PyBpod project (the folder above ``experiments``) is none.
 
     Raises
     ------
     NameDoesNotParse
-        If the name is not of that form, or its date or time does not exist.
+        If the name is not of such a form, its date or time does not exist, or no folder tells the animal of a log.
     """
-    found = _BEHAVIOR.fullmatch(name)
-    try:
-        if found is not None:
-            return SessionKey.parse(f"{found['animal']}_{found['date']}_{found['time']}")
-        problem = "its name tells no session"
-    except NameDoesNotParse as error:
-        problem = error.found
+    folder, _, name = relpath.rpartition("/")
+    found = _BEHAVIOR.fullmatch(name) or _PYBPOD.fullmatch(name)
+    problem = "its name tells no session"
+    if found is not None:
+        animal = found["animal"] or _log_animal(folder)
+        if animal is None:
+            raise NameDoesNotParse(
+                relpath,
+                "neither its name nor a folder above it tells the animal",
+                expected="it below a folder named after the animal, as in FOR01/20210315-103000/20210315-103000.csv",
+                todo="Move the animal's project or sessions into such a folder.",
+            )
+        try:
+            return SessionKey.parse(f"{animal}_{found['date']}_{found['time']}")
+        except NameDoesNotParse as error:
+            problem = error.found
     raise NameDoesNotParse(
         name,
         problem,
         expected="{animal}_{protocol}_{YYYYMMDD}_{HHMMSS}.mat, as in SC022_tw2_20190228_151010.mat",
         todo="Rename it as the rig would have, or move it off the share.",
+    )
+
+
+def _log_animal(folder: str) -> str | None:
+    """Tell the animal of a PyBpod log by its folders: the uppermost that may be one, above a PyBpod project if there is one."""
+    parts = folder.split("/")
+    inside = next((depth for depth, part in enumerate(parts) if part.lower() == "experiments"), None)
+    if inside is not None:
+        parts = parts[: max(inside - 1, 0)]
+    skipped = _FOLDER_WORDS | _PYBPOD_FOLDERS
+    return next(
+        (part for part in parts if _ANIMAL.fullmatch(part) and part.lower() not in skipped and not part[:8].isdigit()),
+        None,
     )
 
 
@@ -107,11 +139,13 @@ def clue_of(kind: str, relpath: str) -> Clue:
     """
     folder, _, name = relpath.rpartition("/")
     clue = _folder_clue(kind, folder)
-    if clue is None or (kind == "histology" and name.lower().startswith("landmarks_")):
+    has_key_time = _bears_the_key(kind, name.lower())
+    if clue is None or has_key_time:
         folders = tuple(folder.split("/")) if folder else ()
         named = _clue_in(kind, name.split(".")[0], folders)
         if named is not None:
-            clue = replace(named, folders=(folder,), is_key_time=kind == "histology" and named.name_time is not None)
+            is_key_time = (has_key_time or kind == "histology") and named.name_time is not None
+            clue = replace(named, folders=(folder,), is_key_time=is_key_time)
     if clue is None:
         raise NameDoesNotParse(
             relpath,
@@ -120,6 +154,12 @@ def clue_of(kind: str, relpath: str) -> Clue:
             todo="Move it into the animal's folder of that day.",
         )
     return clue
+
+
+def _bears_the_key(kind: str, name: str) -> bool:
+    """Whether people name such a file by the session's own date and time, whatever folder it lies in."""
+    is_landmarks = kind == "histology" and name.startswith("landmarks_")
+    return is_landmarks or (kind == "ephys" and "goodunitsidx" in name)
 
 
 @lru_cache(maxsize=65536)
@@ -140,6 +180,7 @@ def _folder_clue(kind: str, folder: str) -> Clue | None:
 
 def _clue_in(kind: str, part: str, above: tuple[str, ...]) -> Clue | None:
     """Read one folder's or file's name, given the folders above it."""
+    part = _APART.sub(r"\1\2\3", part, count=1) if kind == "tracking" else part
     dates = _dates(part)
     if not dates:
         return None

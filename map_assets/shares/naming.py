@@ -56,7 +56,7 @@ def named(kind: str, relpath: str, *, is_plain: bool) -> Named:
         if rule.role is None:
             return Named(rule=rule.rule)
         if kind == "behavior":
-            key = behavior_session(relpath.rpartition("/")[2])
+            key = behavior_session(relpath)
             return Named(rule.role, session=str(key), day=key.name_date.isoformat())
         return Named(rule.role, day=clue_of(kind, relpath).day.isoformat())
     except BadInput as error:

@@ -43,6 +43,7 @@ class NameRule:
 
 _EPHYS, _TRACKING = frozenset({"ephys"}), frozenset({"tracking"})
 _HISTOLOGY, _BEHAVIOR = frozenset({"histology"}), frozenset({"behavior"})
+_DAY, _TIME = 8 * "[0-9]", 6 * "[0-9]"
 
 RULES: tuple[NameRule, ...] = (
     NameRule((MARKER,), rule="share-marker", why="It tells this share from another one mounted in its place."),
@@ -66,10 +67,17 @@ RULES: tuple[NameRule, ...] = (
         folders=("session settings",),
     ),
     NameRule(("*.mat",), "behavior", kinds=_BEHAVIOR),
-    NameRule(("*",), rule="not-a-behavior-file", why="Behaviour files are .mat files.", kinds=_BEHAVIOR),
+    NameRule((f"*_{_DAY}_{_TIME}.csv", f"{_DAY}-{_TIME}.csv", f"{_DAY}-{_TIME}[_-]*.csv"), "behavior", kinds=_BEHAVIOR),
+    NameRule(
+        ("*",),
+        rule="not-a-behavior-file",
+        why="Behaviour files are .mat files and PyBpod's logs, whose names begin or end with date and time.",
+        kinds=_BEHAVIOR,
+    ),
     NameRule(("*.ap.meta", "*.lf.meta", "*.nidq.meta"), "spikeglx_meta", kinds=_EPHYS),
     NameRule(("*.ap.bin", "*.lf.bin", "*.nidq.bin"), "spikeglx_bin", kinds=_EPHYS),
-    NameRule(("*bitcode.mat", "*.xa_*.txt"), "bitcode", kinds=_EPHYS),
+    NameRule(("*bitcode.mat", "*.xa_*.txt", "*.xd_*.txt", "*.sy_*.txt"), "bitcode", kinds=_EPHYS),
+    NameRule(("*_goodunitsidx*.mat",), "unit_classes", kinds=_EPHYS),
     NameRule(
         (
             *(
@@ -84,6 +92,9 @@ RULES: tuple[NameRule, ...] = (
                 "chanmap.mat",
             ),
             *("*_jrc.mat", "*.ap_res.mat", "*.jrc", "*.prm"),
+            # what SpikeInterface saves beside its arrays
+            *("numpysorting_info.json", "si_folder.json", "provenance.json", "annotations.json"),
+            *("npz.json", "sorting_cached.npz"),
         ),
         "sorting",
         kinds=_EPHYS,
@@ -93,9 +104,15 @@ RULES: tuple[NameRule, ...] = (
         "histology",
         kinds=_HISTOLOGY,
     ),
-    NameRule(("*.csv",), "tracking", kinds=_TRACKING),
+    # what a tracker makes beside its results: training labels, skeletons, videos with its marks drawn in
+    NameRule(
+        ("collecteddata_*", "*_skeleton.csv", "*_skeleton.h5", "*_labeled.mp4", "*_labeled.avi", "*dlc*_full.mp4"),
+        "raw",
+        kinds=_TRACKING,
+    ),
+    NameRule(("*.csv", "*.h5"), "tracking", kinds=_TRACKING),
     NameRule(("*.txt",), "tracking_map", kinds=_TRACKING),
-    NameRule(("*.avi", "*.mp4"), "video", kinds=_TRACKING),
+    NameRule(("*.avi", "*.mp4", "*.mov"), "video", kinds=_TRACKING),
     NameRule(("*.log",), rule="log-file", why="A program's diary; no stage reads it."),
     NameRule(("*",), "raw"),
 )
@@ -107,7 +124,7 @@ TWO_FILES = "two-files-one-session"
 """Rule by which different behaviour files of one session are put into quarantine."""
 
 
-_REVISION = 1
+_REVISION = 2
 """Raised when `grouping` reads names differently, so that every share is looked at anew."""
 
 

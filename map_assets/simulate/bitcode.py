@@ -15,6 +15,7 @@ from map_assets.simulate.blueprint import SessionPlan
 from map_assets.simulate.bpod import start_local
 from map_assets.simulate.clocks import ProbeClock
 from map_assets.simulate.defects import trials_with_a_code
+from map_assets.simulate.rig_record import RigRecord, make_rig_record
 from map_assets.simulate.spikeglx import probe_folder
 from map_assets.simulate.trial import BIT_STATES, Trial
 from map_assets.simulate.writing import as_matlab_stores, write_mat
@@ -31,12 +32,15 @@ class SeenTrials:
     code : list of str, length n
     start_samples, go_samples : numpy.ndarray of float, shape (n,)
         First edge of the code and last go cue on the probe's clock, samples, exact; NaN without go cue.
+    record : RigRecord, optional
+        What the file tells besides, if the plan says so.
     """
 
     trial: NDArray[np.int64]
     code: list[str]
     start_samples: NDArray[np.float64]
     go_samples: NDArray[np.float64]
+    record: RigRecord | None = None
 
 
 def code_start_s(trial: Trial) -> float:
@@ -53,6 +57,7 @@ def see_trials(plan: SessionPlan, trials: Sequence[Trial], clock: ProbeClock) ->
         [trial.bitcode for trial in seen],
         clock.samples([code_start_s(trial) for trial in seen]),
         clock.samples([np.nan if at is None else at for at in go_s]),
+        make_rig_record(trials, seen) if plan.has_rig_record else None,
     )
 
 
@@ -72,6 +77,8 @@ def write_bitcode(share: Path, plan: SessionPlan, number: int, seen: SeenTrials,
     }
     if plan.has_trial_numbers:
         variables["trialNum"] = as_matlab_stores(seen.trial)
+    if seen.record is not None:
+        variables |= seen.record.variables(clock)
     name = f"{plan.animal}_{plan.named_at:%m%d%y}_imec{number - 1}_bitcode.mat"
     made_at = start_local(plan) + timedelta(days=2)
     return write_mat(probe_folder(share, plan, number).path / name, variables, made_at)

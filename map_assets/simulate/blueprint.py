@@ -8,10 +8,14 @@ from enum import StrEnum
 from typing import Literal
 
 from map_assets.simulate.defects import Defect
+from map_assets.simulate.filming import PLAIN, Filming
 from map_assets.vocabulary.session import SessionKey
 
 Anchors = Literal["whole samples", "exact samples", "seconds"]
+CodeSource = Literal["bitcode file", "pulse lists", "adjusted pulse lists", "nidq"]
 Histology = Literal["ibl", "landmarks", "none"]
+Task = Literal["delay response", "multi target licking", "foraging"]
+Sorter = Literal["kilosort2.5", "kilosort4", "jrclust3", "jrclust4"]
 
 
 class Part(StrEnum):
@@ -91,6 +95,10 @@ class ProbePlan:
     histology : str
         ``ibl`` (channel_locations), ``landmarks`` (siteInfo) or ``none``.
     serial_number : str
+    sorter : str
+        Whose files the sorting is written in; JRCLUST and Kilosort 4 bring no metrics.
+    has_pc_features : bool
+        Whether a Kilosort 2.5 folder has ``pc_features.npy``, 384 bytes a spike: for small sessions.
     """
 
     target: str
@@ -104,6 +112,8 @@ class ProbePlan:
     has_mean_waveforms: bool = False
     histology: Histology = "ibl"
     serial_number: str = "18005118502"
+    sorter: Sorter = "kilosort2.5"
+    has_pc_features: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,12 @@ class SessionPlan:
         As in the rig's menus; photostimulation counts at 5 and 4 only.
     is_reversed : bool
         Whether trial type 0 means left.
+    task : str
+        Sessions of other tasks than ``delay response`` are behaviour alone: give them no probes.
+    n_ports : int
+        Lick ports of foraging: 2 or 3.
+    lost_share : float
+        Of the trials of other tasks: planned and never run (multi-target licking), or broken off (foraging).
     sample_s, delay_s : float
         Lengths of the epochs, s.
     extra_iti_s : float
@@ -139,10 +155,17 @@ class SessionPlan:
         ``exact samples`` (fractions kept) or ``seconds`` (exact, of the probe's clock). Rounding to whole samples
         leaves the ends of a fitted map 2.7 us (one sigma) uncertain at 50 trials and more below, so shorter sessions
         whose spikes are compared to 10 us take ``seconds``.
+    code_source : str
+        Where the trials' codes are: each probe's decoded ``bitcode file``, CatGT's ``pulse lists``, those and TPrime's
+        (``adjusted pulse lists``), or only the lines of the ``nidq``.
     has_trial_numbers : bool
         Whether the bitcode file carries trialNum.
+    has_rig_record : bool
+        Whether the bitcode file tells the rig's events, licks and the cameras' frames too.
     n_tracked_trials : int
         Trials, from the first, of which there is video.
+    filming : Filming
+        Forms of the trackers' results, maps and videos.
     order_in_day : int
         1 for the animal's first session of the day; the second's run folder ends in ``_g1`` and its tracking in ``_2``.
     defects : frozenset of Defect
@@ -152,6 +175,9 @@ class SessionPlan:
         What has landed so far.
     n_bin_samples : int
         Length of the stub that stands for each recording's raw data.
+    raw_s : float
+        Instead of the stub, so much of the recording's beginning with spikes, noise and a field potential (`raw`), s;
+        23 MB a second and probe. 0 leaves the stub.
     """
 
     animal: str
@@ -164,6 +190,9 @@ class SessionPlan:
     protocol_type: int = 5
     autolearn: int = 4
     is_reversed: bool = False
+    task: Task = "delay response"
+    n_ports: int = 2
+    lost_share: float = 0.08
     sample_s: float = 0.65
     delay_s: float = 1.2
     extra_iti_s: float = 0.5
@@ -172,13 +201,17 @@ class SessionPlan:
     early_share: float = 0.12
     no_answer_share: float = 0.06
     anchors: Anchors = "whole samples"
+    code_source: CodeSource = "bitcode file"
     has_trial_numbers: bool = False
+    has_rig_record: bool = False
     n_tracked_trials: int = 0
+    filming: Filming = PLAIN
     order_in_day: int = 1
     defects: frozenset[Defect] = frozenset()
     n_missing_trials: int = 3
     parts: frozenset[Part] = ALL_PARTS
     n_bin_samples: int = 100
+    raw_s: float = 0.0
 
     @property
     def key(self) -> str:
@@ -190,6 +223,8 @@ class SessionPlan:
         """Name of the behaviour file."""
         if Defect.UNPARSABLE_NAME in self.defects:
             return f"{self.animal}_{self.protocol}_final2.mat"
+        if self.task == "foraging":
+            return f"{self.named_at:%Y%m%d-%H%M%S}.csv"
         return f"{self.animal}_{self.protocol}_{self.named_at:%Y%m%d_%H%M%S}.mat"
 
     @property

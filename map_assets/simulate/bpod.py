@@ -67,7 +67,7 @@ def write_behavior(share: Path, plan: SessionPlan, trials: Sequence[Trial]) -> l
 def session_data(plan: SessionPlan, trials: Sequence[Trial]) -> dict[str, Any]:
     """Nest a session as the rig does: the variable SessionData."""
     first = start_local(plan)
-    wall = [_datenum(first + timedelta(seconds=trial.start_s)) for trial in trials]
+    wall = [datenum(first + timedelta(seconds=trial.start_s)) for trial in trials]
     noted_at = first + timedelta(seconds=(trials[1].start_s if len(trials) > 1 else trials[0].length / TICKS_PER_S))
     settings = [_settings(plan, trials, index) for index in range(len(trials))]
     data: dict[str, Any] = {
@@ -84,14 +84,14 @@ def session_data(plan: SessionPlan, trials: Sequence[Trial]) -> dict[str, Any]:
             "BpodVersion": "Bpod 0.7-0.9",
             "SessionDate": f"{first:%d-%b-%Y}",
             "SessionStartTime_UTC": f"{noted_at:%H:%M:%S}",
-            "SessionStartTime_MATLAB": _datenum(noted_at),
+            "SessionStartTime_MATLAB": datenum(noted_at),
         },
         "nTrials": as_matlab_stores(len(trials)),
         "RawEvents": {"Trial": cell([{"States": _states(trial), "Events": _events(trial)} for trial in trials])},
         "RawData": _raw_data(trials),
         "TrialStartTimestamp": as_matlab_stores([round(FIRST_TRIAL_AFTER_S + t.start_ms / 1000, 3) for t in trials]),
         "SettingsFile": settings[max(0, len(trials) - 2)],
-        "TrialSettings": _struct_array(settings),
+        "TrialSettings": struct_array(settings),
     }
 
 
@@ -105,11 +105,11 @@ def unknown_task(plan: SessionPlan) -> dict[str, Any]:
         "RawEvents": {"Trial": cell([trial])},
         "TrialStartTimestamp": as_matlab_stores(3.25),
         "SettingsFile": settings,
-        "TrialSettings": _struct_array([settings]),
+        "TrialSettings": struct_array([settings]),
     }
 
 
-def _datenum(moment: datetime) -> float:
+def datenum(moment: datetime) -> float:
     """MATLAB's days since year 0."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return moment.toordinal() + 366 + (moment - midnight).total_seconds() / 86_400
@@ -197,7 +197,7 @@ def _settings(plan: SessionPlan, trials: Sequence[Trial], index: int) -> dict[st
     }
 
 
-def _struct_array(rows: Sequence[dict[str, Any]]) -> NDArray[np.void]:
+def struct_array(rows: Sequence[dict[str, Any]]) -> NDArray[np.void]:
     """Make a 1 x n MATLAB struct array."""
     array = np.empty((1, len(rows)), [(name, object) for name in rows[0]])
     for index, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Writes DeepLabCut results, one csv for each video, and the file that says which video shows which trial."""
+"""Writes DeepLabCut results, a csv or h5 for each video, and the file that says which video shows which trial."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from map_assets.simulate.blueprint import SessionPlan
 from map_assets.simulate.chance import generator
+from map_assets.simulate.pandas_h5 import frame_bytes
 from map_assets.simulate.trial import TICKS_PER_S, Trial
-from map_assets.simulate.writing import write_text
+from map_assets.simulate.video import write_video
+from map_assets.simulate.writing import write_bytes, write_text
 
 FRAME_RATE_HZ = 1 / 0.0034
 FIRST_VIDEO = 9
@@ -33,7 +35,7 @@ _SCORER = "DLC_resnet50_{camera}viewJan5shuffle1_100000"
 
 
 def write_tracking(share: Path, plan: SessionPlan, trials: Sequence[Trial]) -> list[Path]:
-    """Write both cameras' results of the first trials under ``{animal}/{animal}_{MMDDYY}``."""
+    """Write both cameras' results of the first trials under ``{animal}/{animal}_{MMDDYY}``, as the plan's `Filming` has it."""
     tracked = trials[: plan.n_tracked_trials]
     if not tracked:
         return []
@@ -44,11 +46,20 @@ def write_tracking(share: Path, plan: SessionPlan, trials: Sequence[Trial]) -> l
         scorer = _SCORER.format(camera=camera)
         stem = f"{plan.animal}_{plan.named_at:%m%d%y}_{camera}"
         for trial in tracked:
-            name = f"{stem}_{FIRST_VIDEO + trial.trial - 1}-0000{scorer}.csv"
-            written.append(write_text(folder / name, _csv(plan, trial, camera, scorer)))
-        rows = [f"{FIRST_VIDEO + trial.trial - 1}\t{trial.trial}\n" for trial in tracked]
-        written.append(write_text(folder / f"{plan.animal}_{day}_{camera}.txt", "".join(rows)))
+            name = f"{stem}_{video_number(plan, trial)}-0000"
+            written += _write_results(folder / f"{name}{scorer}", plan, trial, camera, scorer)
+            if plan.filming.videos != "none":
+                path = folder / f"{name}.{plan.filming.videos}"
+                written.append(write_video(path, n_frames(trial), FRAME_RATE_HZ, plan.filming.videos))
+        if plan.filming.trial_map != "none":
+            rows = [f"{video_number(plan, trial)}\t{trial.trial}" for trial in tracked]
+            written.append(write_bytes(folder / f"{plan.animal}_{day}_{camera}.txt", _map(rows, plan)))
     return written
+
+
+def video_number(plan: SessionPlan, trial: Trial) -> int:
+    """Number of a trial's video: without a map, the trial's own."""
+    return trial.trial if plan.filming.trial_map == "none" else FIRST_VIDEO + trial.trial - 1
 
 
 def n_frames(trial: Trial) -> int:
@@ -56,17 +67,70 @@ def n_frames(trial: Trial) -> int:
     return int(trial.length / TICKS_PER_S * FRAME_RATE_HZ)
 
 
-def _csv(plan: SessionPlan, trial: Trial, camera: str, scorer: str) -> str:
-    parts = BODY_PARTS[camera]
-    names = [name for name in parts for _ in range(3)]
-    columns = make_tracks(plan, trial, camera)
-    stream = io.StringIO()
-    stream.write(",".join(["scorer", *[scorer] * len(names)]) + "\n")
-    stream.write(",".join(["bodyparts", *names]) + "\n")
-    stream.write(",".join(["coords", *["x", "y", "likelihood"] * len(parts)]) + "\n")
-    table = np.column_stack([np.arange(len(columns)), columns])
-    np.savetxt(stream, table, fmt=["%d", *["%.1f", "%.1f", "%.3f"] * len(parts)], delimiter=",")
-    return stream.getvalue()
+def make_result(
+    plan: SessionPlan, trial: Trial, camera: str
+) -> tuple[NDArray[np.int64], list[tuple[str, ...]], NDArray[np.float64]]:
+    """Make what the tracker finds in one video: the truth of the result files.
+
+    Returns
+    -------
+    frame : numpy.ndarray of int, shape (n,)
+        Frame numbers, less those that the plan leaves out.
+    heads : list of tuple
+        Body part, or individual and body part, of each three columns.
+    values : numpy.ndarray, shape (n, 3 * len(heads))
+        x px, y px, likelihood of each in turn; NaN where an animal was not found.
+    """
+    filming = plan.filming
+    parts = list(BODY_PARTS[camera])
+    tracks = make_tracks(plan, trial, camera)
+    middle = len(tracks) // 2
+    frame = np.delete(np.arange(len(tracks)), np.s_[middle : middle + filming.n_left_out])
+    if filming.n_animals == 1:
+        return frame, [(part,) for part in parts], tracks[frame]
+    heads: list[tuple[str, ...]] = []
+    values = []
+    for animal in range(filming.n_animals):
+        found = tracks[frame] + np.tile([90.0 * animal, 0.0, 0.0], len(parts))
+        tongue = 3 * parts.index("tongue")
+        found[found[:, tongue + 2] < 0.5, tongue : tongue + 3] = np.nan
+        heads += [(f"animal{animal + 1}", part) for part in parts]
+        values.append(found)
+    return frame, heads, np.concatenate(values, axis=1)
+
+
+def _write_results(stem: Path, plan: SessionPlan, trial: Trial, camera: str, scorer: str) -> list[Path]:
+    filming = plan.filming
+    result = make_result(plan, trial, camera)
+    written = []
+    for filtered in ("", "_filtered") if filming.has_filtered else ("",):
+        if filming.results in {"h5", "both"}:
+            path = stem.with_name(f"{stem.name}{filtered}.h5")
+            written.append(write_bytes(path, frame_bytes(scorer, *result)))
+        if filming.results in {"csv", "both"}:
+            written.append(write_text(stem.with_name(f"{stem.name}{filtered}.csv"), _csv(scorer, *result)))
+    return written
+
+
+def _csv(scorer: str, frame: NDArray[np.int64], heads: Sequence[tuple[str, ...]], values: NDArray[np.float64]) -> str:
+    rows = ["individuals", "bodyparts"] if len(heads[0]) > 1 else ["bodyparts"]
+    stream, numbers = io.StringIO(), io.StringIO()
+    stream.write(",".join(["scorer", *[scorer] * 3 * len(heads)]) + "\n")
+    for level, row in enumerate(rows):
+        stream.write(",".join([row, *(head[level] for head in heads for _ in range(3))]) + "\n")
+    stream.write(",".join(["coords", *["x", "y", "likelihood"] * len(heads)]) + "\n")
+    table = np.column_stack([frame, values])
+    form = ["%d", *["%.1f", "%.1f", "%.3f"] * len(heads)]
+    np.savetxt(numbers, table, fmt=form, delimiter=",")
+    return stream.getvalue() + numbers.getvalue().replace("nan", "")
+
+
+def _map(rows: Sequence[str], plan: SessionPlan) -> bytes:
+    """Give the map's bytes in the form that the plan wants."""
+    form = plan.filming.trial_map
+    if form == "windows":
+        return b"\xef\xbb\xbf" + "".join(f"{row}\r\n" for row in rows).encode()
+    return "".join(f"{row}\n\n" if form == "blank lines" else f"{row}\n" for row in rows).encode()
 
 
 def make_tracks(plan: SessionPlan, trial: Trial, camera: str) -> NDArray[np.float64]:

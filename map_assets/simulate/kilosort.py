@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from map_assets.simulate.blueprint import SessionPlan
 from map_assets.simulate.chance import generator
 from map_assets.simulate.clocks import ProbeClock
+from map_assets.simulate.components import write_components
 from map_assets.simulate.defects import Defect
 from map_assets.simulate.metrics import write_metrics
 from map_assets.simulate.neurons import Neurons, Trains, sorted_channels
@@ -20,8 +21,10 @@ from map_assets.simulate.writing import write_bytes, write_npy, write_text
 from map_assets.store import replacing
 
 N_WAVEFORM_SAMPLES = 82
-_TROUGH_AT = 40
+TROUGH_AT = 40
 _WHITENING = 200.0
+_ENDINGS = {"kilosort2.5": "ks25", "kilosort4": "ks4", "jrclust3": "jrc", "jrclust4": "jrc"}
+JRCLUST = frozenset({"jrclust3", "jrclust4"})
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,14 @@ class Clusters:
 
 
 def make_clusters(plan: SessionPlan, number: int) -> Clusters:
-    """Give ids: 0, 1, ... as sorted; after curation some templates have no spikes, and pairs are merged under new ids."""
+    """Give ids: 0, 1, ... as sorted; after curation some templates have no spikes, and pairs are merged under new ids.
+
+    JRCLUST counts from 1, and anew after curation.
+    """
     probe = plan.probes[number - 1]
     n = probe.n_units
+    if probe.sorter in JRCLUST:
+        return Clusters(np.arange(1, n + 1), np.repeat(np.arange(n)[:, None], 2, 1), n)
     if not probe.is_curated:
         return Clusters(np.arange(n), np.repeat(np.arange(n)[:, None], 2, 1), n)
     rng = generator(plan.seed, plan.key, number, "curation")
@@ -59,8 +67,9 @@ def make_clusters(plan: SessionPlan, number: int) -> Clusters:
 
 
 def sorting_folder(share: Path, plan: SessionPlan, number: int) -> Path:
-    """Name a probe's sorting folder: ``imec{N}_ks25`` in the probe's folder."""
-    return probe_folder(share, plan, number).path / f"imec{number - 1}_ks25"
+    """Name a probe's sorting folder: ``imec{N}_ks25`` (or ``_ks4``, ``_jrc``) in the probe's folder."""
+    ending = _ENDINGS[plan.probes[number - 1].sorter]
+    return probe_folder(share, plan, number).path / f"imec{number - 1}_{ending}"
 
 
 def write_sorting(
@@ -70,7 +79,7 @@ def write_sorting(
     folder = sorting_folder(share, plan, number)
     probe, clusters = plan.probes[number - 1], make_clusters(plan, number)
     channels = sorted_channels(plan, number)
-    waveforms = _waveforms(neurons)
+    waveforms = unit_waves(neurons)
     written = _write_spikes(folder, plan, number, neurons, trains, clusters)
     written += _write_channels(folder, plan, number, channels)
     written.append(_write_templates(folder / "templates.npy", clusters, neurons, waveforms, channels))
@@ -78,6 +87,8 @@ def write_sorting(
         written.append(_write_mean_waveforms(folder / "mean_waveforms.npy", clusters, neurons, waveforms))
     written += _write_labels(folder, probe.is_curated, clusters, neurons)
     written.append(write_metrics(folder / "metrics.csv", plan, number, neurons, trains, clusters.cluster_id, clock))
+    if probe.has_pc_features:
+        written += write_components(folder, plan, number, neurons, clusters.template, clusters.n_templates)
     stem = probe_folder(share, plan, number).stem
     lines = (
         f"dat_path = '../{stem}.ap.bin'",
@@ -133,12 +144,17 @@ def _write_channels(folder: Path, plan: SessionPlan, number: int, channels: NDAr
     ]
 
 
-def _waveforms(neurons: Neurons) -> NDArray[np.float32]:
+def unit_waves(neurons: Neurons) -> NDArray[np.float32]:
     """Mean waveforms on the peak channel, (n, 82), of height 1 peak to peak."""
-    t_ms = (np.arange(N_WAVEFORM_SAMPLES) - _TROUGH_AT) / 30.0
+    t_ms = (np.arange(N_WAVEFORM_SAMPLES) - TROUGH_AT) / 30.0
     width = neurons.half_width_ms[:, None]
     wave = -np.exp(-((t_ms / (0.6 * width)) ** 2)) + 0.35 * np.exp(-(((t_ms - 2.2 * width) / (1.2 * width)) ** 2))
     return np.asarray(wave / np.ptp(wave, axis=1, keepdims=True), np.float32)
+
+
+def channel_shares(neurons: Neurons, n_channels: int) -> NDArray[np.float64]:
+    """Give the share of every unit's height on each saved channel, (n_units, n_channels); 1 on its own."""
+    return _fall_off(np.abs(np.arange(n_channels)[None, :] - neurons.channel[:, None]).astype(float))
 
 
 def _fall_off(distance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,7 +187,7 @@ def _write_templates(
 def _write_mean_waveforms(path: Path, clusters: Clusters, neurons: Neurons, waveforms: NDArray[np.float32]) -> Path:
     """Write mean waveforms in uV, (largest id + 1, 384, 82); rows of ids without spikes are zero."""
     mean = np.zeros((int(clusters.cluster_id.max()) + 1, 384, N_WAVEFORM_SAMPLES), np.float32)
-    share = _fall_off(np.abs(np.arange(384)[None, :] - neurons.channel[:, None]).astype(float))
+    share = channel_shares(neurons, 384)
     mean[clusters.cluster_id] = neurons.amplitude_uv[:, None, None] * share[:, :, None] * waveforms[:, None, :]
     return write_npy(path, mean)
 

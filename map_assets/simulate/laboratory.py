@@ -17,9 +17,14 @@ from map_assets.simulate.clocks import ProbeClock
 from map_assets.simulate.deeplabcut import write_tracking
 from map_assets.simulate.defects import Defect, first_and_last_recorded
 from map_assets.simulate.histology import write_histology
+from map_assets.simulate.jrclust import write_jrclust
 from map_assets.simulate.kilosort import make_clusters, write_sorting
+from map_assets.simulate.kilosort4 import write_kilosort4
 from map_assets.simulate.neurons import make_neurons, make_segments, make_trains
+from map_assets.simulate.nidq import write_pulse_codes
+from map_assets.simulate.other_tasks import write_other_task
 from map_assets.simulate.presets import PRESETS
+from map_assets.simulate.raw import make_ap, write_lf
 from map_assets.simulate.registry import write_animals, write_insertions, write_people
 from map_assets.simulate.spikeglx import sample_rate_text, write_recording
 from map_assets.simulate.task import make_trials
@@ -34,6 +39,12 @@ SHARES = {"rig1": "behavior", "ephys": "ephys", "histology": "histology", "track
 """Folder of each share, which is its name too, and its kind."""
 RECORDED_AFTER_S = 8.0
 """From the end of the last trial to the end of the recording, s."""
+_SORTINGS = {
+    "kilosort2.5": write_sorting,
+    "kilosort4": write_kilosort4,
+    "jrclust3": write_jrclust,
+    "jrclust4": write_jrclust,
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,9 @@ def write_session(out: Path, plan: SessionPlan, *, voxel_um: float = 100.0) -> W
     voxel_um : float
         Of the laboratory's annotation volume.
     """
+    if plan.task != "delay response":
+        others = write_other_task(out, "rig1", plan)
+        return WrittenSession(plan.key, *map(tuple, others))
     volume = make_volume(voxel_um)
     trials = make_trials(plan)
     files: list[Path] = []
@@ -152,6 +166,8 @@ def write_session(out: Path, plan: SessionPlan, *, voxel_um: float = 100.0) -> W
         probe = make_probe(plan, number, trials, volume)
         probes.append(probe)
         files += _write_probe(out, plan, probe, volume)
+    if Part.RECORDING in plan.parts:
+        files += write_pulse_codes(out / "ephys", plan, trials, [probe.clock for probe in probes])
     truth = write_truth(out, plan, trials, probes, volume)
     return WrittenSession(plan.key, tuple(files), tuple(truth))
 
@@ -189,13 +205,24 @@ def _write_probe(out: Path, plan: SessionPlan, probe: ProbeTruth, volume: Volume
     files: list[Path] = []
     share = out / "ephys"
     if Part.RECORDING in plan.parts:
-        files += write_recording(share, plan, probe.number, probe.clock)
-        files.append(write_bitcode(share, plan, probe.number, probe.seen, probe.clock))
+        files += _write_raw(share, plan, probe)
+        if plan.code_source == "bitcode file":
+            files.append(write_bitcode(share, plan, probe.number, probe.seen, probe.clock))
     if Part.SORTING in plan.parts:
-        files += write_sorting(share, plan, probe.number, probe.neurons, probe.trains, probe.clock)
+        write = _SORTINGS[plan.probes[probe.number - 1].sorter]
+        files += write(share, plan, probe.number, probe.neurons, probe.trains, probe.clock)
     if Part.HISTOLOGY in plan.parts:
         files += write_histology(out / "histology", plan, probe.number, probe.track, volume)
     return files
+
+
+def _write_raw(share: Path, plan: SessionPlan, probe: ProbeTruth) -> list[Path]:
+    """Write a probe's recording: a stub of the AP band, or its beginning and the LF band."""
+    if not plan.raw_s:
+        return write_recording(share, plan, probe.number, probe.clock)
+    signal = make_ap(plan, probe.number, probe.neurons, probe.trains, probe.clock)
+    written = write_recording(share, plan, probe.number, probe.clock, signal)
+    return [*written, *write_lf(plan, probe.number, probe.clock, written[1])]
 
 
 def _configuration(out: Path, plan: LabPlan, data_root: Path, settle_s: float, scan_interval_s: int | None) -> str:

@@ -11,6 +11,7 @@ from map_assets.simulate.blueprint import (
     Target,
 )
 from map_assets.simulate.defects import Defect
+from map_assets.simulate.filming import Filming
 from map_assets.simulate.presets import PRESETS, demo_plan, example_plan, map_session_plan, small_session_plan
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "TARGETS",
     "AnimalPlan",
     "Defect",
+    "Filming",
     "LabPlan",
     "Part",
     "PersonPlan",

@@ -94,12 +94,17 @@ def small_session_plan(seed: int = 1) -> LabPlan:
 
 
 def map_session_plan(seed: int = 1) -> LabPlan:
-    """Plan one session of the size of the MAP project's: 4 probes of 500 units, 550 trials in 90 minutes."""
+    """Plan one session of the size of the MAP project's: 4 probes of 500 units, 60 million spikes, 550 trials in 90 minutes."""
     animal = AnimalPlan("MK031", 990031)
     targets = ("left ALM", "right ALM", "left Striatum", "left Thalamus")
     probes = [
         ProbePlan(
-            target, n_units=500, serial_number=serial, drift_ppm=20.0 - 9.0 * index, starts_before_s=14.0 + 0.4 * index
+            target,
+            n_units=500,
+            rate_scale=1.38,
+            serial_number=serial,
+            drift_ppm=20.0 - 9.0 * index,
+            starts_before_s=14.0 + 0.4 * index,
         )
         for index, (target, serial) in enumerate(zip(targets, _SERIALS, strict=False))
     ]

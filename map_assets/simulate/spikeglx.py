@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from map_assets.simulate.blueprint import ProbePlan, SessionPlan
 from map_assets.simulate.bpod import start_local
@@ -51,16 +52,15 @@ def sample_rate_text(plan: SessionPlan, probe: ProbePlan) -> str:
     return f"{30_000 + generator(plan.seed, probe.serial_number, 'rate').uniform(-0.4, 0.4):.12f}"
 
 
-def write_recording(share: Path, plan: SessionPlan, number: int, clock: ProbeClock) -> list[Path]:
-    """Write one probe's meta and stub bin, with the defects of the plan."""
+def write_recording(
+    share: Path, plan: SessionPlan, number: int, clock: ProbeClock, signal: NDArray[np.int16] | None = None
+) -> list[Path]:
+    """Write one probe's meta and bin, with the defects of the plan; the bin is a stub where there is no `signal`."""
     probe = plan.probes[number - 1]
     model = MODELS[probe.model]
     folder = probe_folder(share, plan, number)
     bin_path, meta_path = (folder.path / f"{folder.stem}.ap.{suffix}" for suffix in ("bin", "meta"))
-    rng = generator(plan.seed, plan.key, number, "raw")
-    raw = np.round(rng.normal(0, 8, (plan.n_bin_samples, 385))).astype("<i2")
-    raw[:, 384] = 0
-    content = raw.tobytes()
+    content = (_stub(plan, number) if signal is None else signal).tobytes()
     started_at = start_local(plan) + timedelta(seconds=clock.offset_s)
     values = _values(plan, probe, model, clock, content, bin_path, started_at)
     if Defect.UNFINISHED_META in plan.defects:
@@ -71,6 +71,13 @@ def write_recording(share: Path, plan: SessionPlan, number: int, clock: ProbeClo
     if Defect.INCOMPLETE_BIN in plan.defects:
         content = content[: len(content) // 2]
     return [write_bytes(bin_path, content), write_text(meta_path, text)]
+
+
+def _stub(plan: SessionPlan, number: int) -> NDArray[np.int16]:
+    rng = generator(plan.seed, plan.key, number, "raw")
+    raw = np.round(rng.normal(0, 8, (plan.n_bin_samples, 385))).astype("<i2")
+    raw[:, 384] = 0
+    return raw
 
 
 def _values(
@@ -141,9 +148,15 @@ def _values(
         "typeNiEnabled": 1,
         "typeObEnabled": 0,
         "typeThis": "imec",
-        "userNotes": f"made up by the simulator, the bin is a stub of {plan.n_bin_samples} samples",
+        "userNotes": f"made up by the simulator, {_length(plan)}",
         **_maps(model),
     }
+
+
+def _length(plan: SessionPlan) -> str:
+    if plan.raw_s:
+        return f"the bin is the recording's first {plan.raw_s:g} s"
+    return f"the bin is a stub of {plan.n_bin_samples} samples"
 
 
 def _maps(model: ProbeModel) -> dict[str, str]:

@@ -11,6 +11,8 @@
     truth/{session}/electrodes.parquet      every recorded contact's place and region
     truth/{session}/units.parquet           label, place, preference, rates
     truth/{session}/spikes.parquet          every unit's samples on the probe's clock
+    truth/{session}/rig_events.parquet      every event and lick that the bitcode files tell, if they do; session clock, s
+    truth/{session}/frame_times.parquet     every frame that they tell
 
 Session seconds of a spike are exactly ``offset_s + samples / sample_rate_hz * (1 + drift_ppm * 1e-6)`` of its probe.
 """
@@ -41,6 +43,8 @@ from map_assets.simulate.writing import write_text
 from map_assets.store import replacing
 from map_assets.vocabulary.errors import NoSuchTable
 
+_RECORD = ("rig_events", "frame_times")
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -54,6 +58,8 @@ class Truth:
         ``start_local``, ``defects``, ``n_trials_done``, ``n_trials_in_behavior`` and the like.
     trials, trial_events, licks, probes, ephys_trials, electrodes, units, spikes : pyarrow.Table
         As the module's head lists them. `trials` has ``is_in_behavior``; those without are known to the probes alone.
+    rig_events, frame_times : pyarrow.Table, optional
+        The same; None where the plan has no record of the rig.
     """
 
     session: str
@@ -66,6 +72,8 @@ class Truth:
     electrodes: pa.Table
     units: pa.Table
     spikes: pa.Table
+    rig_events: pa.Table | None = None
+    frame_times: pa.Table | None = None
 
     def clock(self, probe: int) -> ProbeClock:
         """Give a probe's exact clock."""
@@ -105,7 +113,8 @@ def read_truth(folder: Path, session: str) -> Truth:
     place = Path(folder) / "truth" / session
     if not (place / "session.json").is_file():
         raise NoSuchTable(f"No truth of session {session} in {folder}; it is written with the laboratory.")
-    tables = {name: pq.read_table(place / f"{name}.parquet", partitioning=None) for name in TABLES}
+    names = [*TABLES, *(name for name in _RECORD if (place / f"{name}.parquet").is_file())]
+    tables = {name: pq.read_table(place / f"{name}.parquet", partitioning=None) for name in names}
     return Truth(session, json.loads((place / "session.json").read_text("utf-8")), **tables)
 
 
@@ -129,7 +138,10 @@ def write_truth(
         "defects": sorted(defect.value for defect in plan.defects),
     }
     written = [write_text(place / "session.json", json.dumps(facts, indent=1) + "\n")]
-    for name, table in make_tables(plan, trials, n_in_file, probes, volume).items():
+    tables = make_tables(plan, trials, n_in_file, probes, volume)
+    if probes and probes[0].seen.record is not None:
+        tables |= probes[0].seen.record.tables(probes[0].seen.trial.tolist())
+    for name, table in tables.items():
         with replacing(place / f"{name}.parquet") as part:
             encodings = {"samples.list.element": "DELTA_BINARY_PACKED"} if name == "spikes" else None
             pq.write_table(table, part, compression="zstd", use_dictionary=False, column_encoding=encodings)

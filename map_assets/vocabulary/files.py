@@ -26,7 +26,7 @@ class FoundFile:
         Path under the root.
     role : str
         What the file is for: ``behavior``, ``spikeglx_meta``, ``spikeglx_bin``, ``bitcode``, ``sorting``,
-        ``histology``, ``tracking``, ``tracking_map``, ``video`` or ``raw``.
+        ``unit_classes``, ``histology``, ``tracking``, ``tracking_map``, ``video`` or ``raw``.
     size : int
         Bytes.
     mtime_ns : int

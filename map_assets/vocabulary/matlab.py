@@ -1,4 +1,4 @@
-"""Opening a MATLAB 5 to 7 file and finding its variables by name. Fields of structs are asked for in `matlab_struct`."""
+"""Opening a MATLAB 5 to 7.3 file and finding its variables by name. Fields of structs are asked for in `matlab_struct`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from map_assets.vocabulary.errors import UnreadableFile
 from map_assets.vocabulary.files import unchanged
 from map_assets.vocabulary.matlab5 import COMPRESSED, Mat5, Matrix
-from map_assets.vocabulary.matlab_struct import Struct
+from map_assets.vocabulary.matlab73 import Mat73, is_hdf5
+from map_assets.vocabulary.matlab_struct import AnyFile, AnyMatrix, Struct
 
 _HEADER = 128
 _ORDERS = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
@@ -25,14 +26,14 @@ class MatlabFile:
 
     Parameters
     ----------
-    whole : Mat5
+    whole : Mat5 or Mat73
         Its bytes.
-    variables : dict of str to Matrix
+    variables : dict of str to Matrix or Matrix73
         Its variables, by name.
     """
 
-    whole: Mat5
-    variables: Mapping[str, Matrix]
+    whole: AnyFile
+    variables: Mapping[str, AnyMatrix]
 
     @property
     def size(self) -> int:
@@ -53,7 +54,7 @@ class MatlabFile:
 
 
 def open_matlab(path: Path, *, todo: str) -> MatlabFile:
-    """Read a MATLAB 5 to 7 file, once.
+    """Read a MATLAB 5 to 7.3 file, once.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def open_matlab(path: Path, *, todo: str) -> MatlabFile:
     Raises
     ------
     UnreadableFile
-        If the file is empty, truncated, damaged, MATLAB 7.3 (HDF5) or no MATLAB file. What a variable or field holds is
+        If the file is empty, truncated, damaged or no MATLAB file. What a variable or field holds is
         decoded when it is asked for, and raises the same.
     ChangedWhileRead
         If it was written to meanwhile.
@@ -81,6 +82,12 @@ def open_matlab(path: Path, *, todo: str) -> MatlabFile:
 
 def parse_matlab(path: Path, data: bytes, *, todo: str) -> MatlabFile:
     """Find the variables in a file's bytes; parameters and errors as of `open_matlab`."""
+    if is_hdf5(data):
+        whole73 = Mat73(path, data, todo)
+        variables = whole73.variables()
+        if not variables:
+            raise whole73.damaged("it holds no variable")
+        return MatlabFile(whole73, variables)
     whole = Mat5(path, data, _order(path, data, todo), todo)
     found: dict[str, Matrix] = {}
     at = _HEADER
@@ -117,9 +124,8 @@ def _order(path: Path, data: bytes, todo: str) -> str:
     expected = "a MATLAB 5 to 7 file"
     if not data:
         raise UnreadableFile(path, "it is empty", expected=expected, todo=todo)
-    if b"\x89HDF\r\n\x1a\n" in (data[:8], data[512:520]) or data.startswith(b"MATLAB 7.3"):
-        convert = "Open it in MATLAB and save it with save(..., '-v7')."
-        raise UnreadableFile(path, "it is a MATLAB 7.3 (HDF5) file", expected=expected, todo=convert)
+    if data.startswith(b"MATLAB 7.3"):
+        raise UnreadableFile(path, "its header says MATLAB 7.3 and no HDF5 follows", expected=expected, todo=todo)
     order = _ORDERS.get(data[_HEADER - 4 : _HEADER])
     if order is None:
         raise UnreadableFile(path, "it is no MATLAB 5 to 7 file", expected="one", todo=todo)

@@ -122,6 +122,10 @@ class Mat5:
             raise self.damaged(f"a matrix of {' x '.join(map(str, dims))} in {end - begin} bytes at byte {at}")
         return self.data[name_begin:name_end].decode("latin-1"), Matrix(self, inner, dims, body, end)
 
+    def at(self, place: int) -> Matrix:
+        """Return the matrix at byte `place`; errors as of `matrix`."""
+        return self.matrix(place, len(self.data))[1]
+
     def matrices(self, at: int, stop: int, count: int) -> list[int]:
         """Return where each of `count` matrices begins, the first at byte `at`."""
         places = []

@@ -1,4 +1,4 @@
-"""MATLAB structs, asked for fields by name, whatever shape a writer squeezed them to. Bytes are decoded in `matlab5`."""
+"""MATLAB structs, asked for fields by name, whatever shape a writer squeezed them to. Values are decoded in `matlab5` and `matlab73`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from map_assets.vocabulary.errors import UnreadableFile
 from map_assets.vocabulary.matlab5 import Mat5, Matrix
+from map_assets.vocabulary.matlab73 import Mat73, Matrix73
 
+AnyFile = Mat5 | Mat73
+AnyMatrix = Matrix | Matrix73
 _SAID = {
     "numbers": "numbers",
     "text": "text",
@@ -27,15 +30,15 @@ class Struct:
     ----------
     where : str
         The struct's place, as in ``SessionData.Info``.
-    file : Mat5
+    file : Mat5 or Mat73
         The bytes that hold the fields.
     fields : dict of str to int
-        Where each field's matrix begins.
+        Where each field's matrix is.
     """
 
     __slots__ = ("_fields", "_file", "where")
 
-    def __init__(self, where: str, file: Mat5, fields: Mapping[str, int]) -> None:
+    def __init__(self, where: str, file: AnyFile, fields: Mapping[str, int]) -> None:
         self.where = where
         self._file = file
         self._fields = fields
@@ -53,7 +56,7 @@ class Struct:
     def __contains__(self, name: str) -> bool:
         return name in self._fields
 
-    def matrix(self, name: str) -> Matrix:
+    def matrix(self, name: str) -> AnyMatrix:
         """Return a field, not yet decoded; cells of one are opened.
 
         Raises
@@ -63,10 +66,10 @@ class Struct:
         """
         return unwrapped(self._matrix(name))
 
-    def _matrix(self, name: str) -> Matrix:
+    def _matrix(self, name: str) -> AnyMatrix:
         if name not in self._fields:
             raise self._odd(name, "is missing", "that field")
-        return self._file.matrix(self._fields[name], len(self._file.data))[1]
+        return self._file.at(self._fields[name])
 
     def struct(self, name: str) -> Struct:
         """Return a field that is one struct; an absent or empty one has no fields.
@@ -89,9 +92,12 @@ class Struct:
         UnreadableFile
             If the field is absent or an element is no struct.
         """
-        found: list[Struct] = []
+        found: list[tuple[AnyFile, Mapping[str, int]]] = []
         matrix = self.matrix(name)
-        for part in [matrix] if matrix.kind != "cell" else map(unwrapped, matrix.cells()):
+        parts: list[AnyMatrix] = [matrix]
+        if matrix.kind == "cell":
+            parts = [unwrapped(cell) for cell in matrix.cells()]
+        for part in parts:
             if part.kind == "struct":
                 inside = part.structs()
             elif part.size == 0 and part is not matrix:
@@ -100,10 +106,12 @@ class Struct:
                 inside = []
             else:
                 raise self._odd(name, f"holds {_SAID[part.kind]}", "structs")
-            found += [Struct(f"{self.where}.{name}", part.file, fields) for fields in inside]
-        return found
+            found += [(part.file, fields) for fields in inside]
+        one = f"{self.where}.{name}"
+        many = [one] if len(found) == 1 else [f"{one}({number})" for number in range(1, len(found) + 1)]
+        return [Struct(where, file, fields) for where, (file, fields) in zip(many, found, strict=True)]
 
-    def cells(self, name: str) -> list[Matrix]:
+    def cells(self, name: str) -> list[AnyMatrix]:
         """Return the elements of a cell; anything else is a single element, a cell of one squeezed away.
 
         Raises
@@ -126,7 +134,7 @@ class Struct:
         """
         return self.as_numbers(self.matrix(name), name)
 
-    def as_numbers(self, matrix: Matrix, name: str) -> NDArray[np.float64]:
+    def as_numbers(self, matrix: AnyMatrix, name: str) -> NDArray[np.float64]:
         """Decode a matrix that belongs to the field `name`, as `numbers` does."""
         if matrix.kind != "numbers":
             if matrix.size == 0 and matrix.kind != "other":
@@ -158,7 +166,7 @@ class Struct:
         return UnreadableFile(self.path, f"{self.where}.{name} {found}", expected=expected, todo=self._file.todo)
 
 
-def unwrapped(matrix: Matrix) -> Matrix:
+def unwrapped(matrix: AnyMatrix) -> AnyMatrix:
     """Open cells of one element."""
     while matrix.kind == "cell" and matrix.size == 1:
         matrix = matrix.cells()[0]

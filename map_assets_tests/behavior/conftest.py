@@ -124,8 +124,8 @@ def session_data(trials: list[dict[str, Any]]) -> dict[str, Any]:
             "OriginalStateTimestamps": cell(
                 np.array([[*(entry for _, entry, _ in t["states"]), t["states"][-1][2]]]) for t in trials
             ),
-            "OriginalEventData": cell(row([109] * 3) for _ in trials),
-            "OriginalEventTimestamps": cell(np.array([[0.1, 0.2, 0.3]]) for _ in trials),
+            "OriginalEventData": cell(row(code for _, code in _happened(trial)) for trial in trials),
+            "OriginalEventTimestamps": cell(np.array([[time for time, _ in _happened(t)]], float) for t in trials),
         },
     }
 
@@ -133,6 +133,12 @@ def session_data(trials: list[dict[str, Any]]) -> dict[str, Any]:
 def _states(trial: dict[str, Any]) -> dict[str, np.ndarray]:
     visits = {name: [times for state, *times in trial["states"] if state == name] for name in trial["state_names"]}
     return {name: np.array(times or [[np.nan, np.nan]]) for name, times in visits.items()}
+
+
+def _happened(trial: dict[str, Any]) -> list[tuple[float, int]]:
+    """Times and codes of all events, in order of time."""
+    codes = {"Port1In": 69, "Port2In": 71}
+    return sorted((time, codes[name]) for name, times in trial["events"].items() for time in times)
 
 
 def _events(trial: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -61,9 +61,9 @@ def test_an_event_that_reaches_into_the_next_trial_fails(tables) -> None:
 
 def test_a_lick_may_come_after_the_stop_but_not_after_the_next_start(tables) -> None:
     times = tables["licks"]["time_s"].to_pylist()
-    before_next = changed(tables["licks"], "time_s", [19.9, *times[1:]])
+    before_next = changed(tables["licks"], "time_s", [9.9, *times[1:]])
     assert checks.licks_lie_in_their_trials(tables["trials"], before_next).passed
-    after_next = changed(tables["licks"], "time_s", [20.1, *times[1:]])
+    after_next = changed(tables["licks"], "time_s", [10.1, *times[1:]])  # of a trial that was skipped
     assert checks.licks_lie_in_their_trials(tables["trials"], after_next).figures["n_after_trial"] == 1
     before_own = changed(tables["licks"], "time_s", [-0.5, *times[1:]])
     assert checks.licks_lie_in_their_trials(tables["trials"], before_own).figures["n_before_trial"] == 1
@@ -95,3 +95,25 @@ def test_tables_without_rows_pass(tables) -> None:
     assert checks.trials_are_in_order(trials).passed
     assert checks.licks_lie_in_their_trials(trials, tables["licks"].slice(0, 0)).passed
     assert not checks.licks_lie_in_their_trials(trials, tables["licks"]).passed
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("block", [1, 3]), ("first_trial", [1, 4]), ("start_s", [0.0, 21.0]), ("n_trials", [1, 1])],
+)
+def test_a_block_that_does_not_fit_its_trials_fails(tables, column, values) -> None:
+    """Trials 1 and 3 are block 1, trial 4 is block 2."""
+    from map_assets.behavior.tables import BLOCKS
+
+    trials = changed(tables["trials"], "block", [1, 1, 2])
+    rows = {"block": [1, 2], "first_trial": [1, 4], "start_s": [0.0, 30.0], "n_trials": [3, 1]}
+    session = tables["trials"]["session"].to_pylist()[:2]
+    assert checks.blocks_hold_their_trials(trials, BLOCKS.from_columns({"session": session, **rows})).passed
+    if rows[column] == values:
+        values = [1, 3]
+    wrong = BLOCKS.from_columns({"session": session, **rows, column: values})
+    assert not checks.blocks_hold_their_trials(trials, wrong).passed
+
+
+def test_a_session_without_blocks_passes(tables) -> None:
+    assert checks.blocks_hold_their_trials(tables["trials"], tables["blocks"]).passed

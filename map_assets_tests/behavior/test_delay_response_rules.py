@@ -28,6 +28,7 @@ def test_a_plain_trial_gives_its_row(rig) -> None:
         "trial": 1,
         "start_s": 0.0,
         "stop_s": 6.83,
+        "until_s": 10.0,
         "instruction": "right",
         "outcome": "hit",
         "early_lick": False,
@@ -47,6 +48,9 @@ def test_a_plain_trial_gives_its_row(rig) -> None:
         "bitcode_start_s": 0.51,
         "protocol_type": "DelayEnforce",
         "autolearn": "antiBias",
+        "choice": None,
+        "block": None,
+        "block_trial": None,
     }
     assert (second["trial"], second["instruction"]) == (2, "left")
     assert second["start_s"] == 10.0 and second["go_s"] == pytest.approx(13.33)
@@ -69,11 +73,13 @@ def test_the_file_is_described_with_its_hash_whatever_its_size(rig) -> None:
         "task": "audio delay",
         "task_protocol": 1,
         "format": "delay_response",
+        "protocol_file": "delay_response.toml version 1",
         "n_trials": 1,
         "start_local": "2018-02-25T11:23:21.076",
         "start_source": "MATLABStartTimes",
         "info_start_local": "2018-02-25T11:23:28.000",
         "rig_software": "Bpod 0.7-0.9",
+        "random_seed": None,
     }
 
 
@@ -223,7 +229,14 @@ SKIPS = {
 def test_a_trial_that_is_not_kept_is_listed_with_the_reason(rig, case) -> None:
     bend, reason = SKIPS[case]
     tables = rig.read([rig.trial(), bend(rig), rig.trial()])
-    assert only(tables["skipped_trials"]) == {"session": rig.session, "trial": 2, "reason": reason}
+    start_s = None if case == "no start" else 10.0
+    assert only(tables["skipped_trials"]) == {
+        "session": rig.session,
+        "trial": 2,
+        "start_s": start_s,
+        "reason": reason,
+    }
+    assert tables["trials"]["until_s"].to_pylist() == pytest.approx([start_s or 20.0, 26.83])
     assert tables["trials"]["trial"].to_pylist() == [1, 3]
     assert set(tables["trial_events"]["trial"].to_pylist()) == {1, 3}
     assert set(tables["licks"]["trial"].to_pylist()) == {1, 3}

@@ -78,6 +78,34 @@ def test_trials_start_on_the_session_clock(tables) -> None:
     assert tables["trials"]["start_s"].to_pylist() == pytest.approx([start - 3501.308 for start in bpod], abs=1e-9)
 
 
+def test_both_records_of_the_file_agree_on_every_state_and_event(raw) -> None:
+    """Named visits and events against numbers and codes: what the tables rest on, whichever way it is read."""
+    codes = {"Tup": 109, "WavePlayer1_3": 3, "Port1In": 69, "Port1Out": 70, "Port2In": 71, "Port2Out": 72}
+    n_visits = n_events = 0
+    for trial in range(11):
+        record = raw["RawEvents"][0, 0]["Trial"][0, trial][0, 0]
+        states, events = record["States"][0, 0], record["Events"][0, 0]
+        visits = raw_visits(raw, trial + 1)
+        assert len(states.dtype.names) == 52
+        for name in states.dtype.names:
+            listed = [[entry, leave] for state, entry, leave in visits if state == name] or [[np.nan, np.nan]]
+            np.testing.assert_allclose(states[name], listed, atol=1e-9, err_msg=f"{name} of trial {trial + 1}")
+        happened = raw["RawData"][0, 0]["OriginalEventData"][0, trial][0]
+        times = raw["RawData"][0, 0]["OriginalEventTimestamps"][0, trial][0]
+        for name in events.dtype.names:
+            np.testing.assert_allclose(events[name][0], times[happened == codes[name]], atol=1e-9)
+        assert sum(events[name].size for name in events.dtype.names) == len(happened)
+        n_visits += len(visits)
+        n_events += len(happened)
+    assert (n_visits, n_events) == (522, 678)
+
+
+def test_each_trial_lasts_until_the_next(tables) -> None:
+    trials = tables["trials"].to_pylist()
+    starts = [trial["start_s"] for trial in trials]
+    assert [trial["until_s"] for trial in trials] == [*starts[1:], trials[-1]["stop_s"]]
+
+
 def test_events_are_the_raw_sequence_of_states(tables, raw) -> None:
     events = {"PreSamplePeriod": 0, "SamplePeriod": 1, "DelayPeriod": 2, "ResponseCue": 3, "TrialEnd": 4}
     names = ["presample", "sample", "delay", "go", "trialend"]

@@ -31,6 +31,7 @@ def behavior_file(start_local: str = "2018-02-25T11:23:21.076", rig: str | None 
                 "task": "audio delay",
                 "task_protocol": 1,
                 "format": "delay_response",
+                "protocol_file": "delay_response.toml version 1",
                 "n_trials": 11,
                 "start_local": start_local,
                 "start_source": "MATLABStartTimes",

@@ -26,12 +26,22 @@ RUN = "SC022/catgt_SC022_022819_g0/SC022_022819_g0_imec0"
         ("ephys", f"{RUN}/temp_wh.bin", "raw"),
         ("ephys", f"{RUN}/SC022_bitcode.mat", "bitcode"),
         ("ephys", f"{RUN}/x_tcat.imec0.XA_0_0.adj.txt", "bitcode"),
+        ("ephys", f"{RUN}/x_tcat.nidq.XA_1_2.txt", "bitcode"),
+        ("ephys", f"{RUN}/x_tcat.nidq.xd_8_4_500.txt", "bitcode"),
+        ("ephys", f"{RUN}/x_imec0/x_tcat.imec0.ap.SY_384_6_500.txt", "bitcode"),
+        ("ephys", f"{RUN}/x_tcat.nidq.xia_1_2.txt", "raw"),
         ("ephys", f"{RUN}/ks/spike_times.npy", "sorting"),
         ("ephys", f"{RUN}/ks/cluster_KSLabel.tsv", "sorting"),
         ("ephys", f"{RUN}/ks/params.py", "sorting"),
         ("ephys", f"{RUN}/ks/phy.log", "sorting"),
         ("ephys", f"{RUN}/SC022_g0_jrc.mat", "sorting"),
         ("ephys", f"{RUN}/SC022_g0.ap_res.mat", "sorting"),
+        ("ephys", f"{RUN}/ks4/kilosort4.log", "sorting"),
+        ("ephys", f"{RUN}/ks4/ops.npy", "sorting"),
+        ("ephys", f"{RUN}/si/numpysorting_info.json", "sorting"),
+        ("ephys", f"{RUN}/si/properties/quality.npy", "sorting"),
+        ("ephys", f"{RUN}/si/sorting_cached.npz", "sorting"),
+        ("ephys", f"{RUN}/si/provenance.pkl", "raw"),
         ("ephys", f"{RUN}/notes.docx", "raw"),
         ("histology", "SC022/20190228_1/channel_locations_shank1.json", "histology"),
         ("histology", "SC022/histology/landmarks_SC022_20190228_1_siteInfo.mat", "histology"),
@@ -39,6 +49,11 @@ RUN = "SC022/catgt_SC022_022819_g0/SC022_022819_g0_imec0"
         ("tracking", "SC022/SC022_022819/SC022_side_1-0000.csv", "tracking"),
         ("tracking", "SC022/SC022_022819/SC022_022819_side.txt", "tracking_map"),
         ("tracking", "SC022/SC022_022819/SC022_side_1-0000.AVI", "video"),
+        ("tracking", "SC022/SC022_022819/SC022_side_1-0000DLC_resnet50_x.h5", "tracking"),
+        ("tracking", "SC022/SC022_022819/SC022_side_1-0000DLC_resnet50_x_meta.pickle", "raw"),
+        ("tracking", "SC022/SC022_022819/SC022_side_1-0000DLC_resnet50_x_skeleton.csv", "raw"),
+        ("tracking", "SC022/SC022_022819/SC022_side_1-0000DLC_resnet50_x_labeled.mp4", "raw"),
+        ("tracking", "SC022/SC022_022819/CollectedData_dave.h5", "raw"),
         ("raw", "SC022/20190228/anything.xyz", "raw"),
         ("behavior", "SC022/tw2/Session Data/SC022_tw2_20190228_151010.mat", "behavior"),
     ],
@@ -60,6 +75,7 @@ def test_a_name_on_a_share_of_a_kind_has_one_role(kind: str, name: str, role: st
         ("behavior", ".map_assets_share", "share-marker"),
         ("behavior", "SC022/tw2/Session Settings/DefaultSettings.mat", "bpod-settings"),
         ("behavior", "SC022/notes.txt", "not-a-behavior-file"),
+        ("behavior", "FOR01/weights.csv", "not-a-behavior-file"),
         ("ephys", f"{RUN}/CatGT.log", "log-file"),
     ],
 )
@@ -83,6 +99,13 @@ def test_every_ignore_rule_has_a_name_and_a_sentence_and_every_kind_ends_with_a_
         ("dl25_tw2_20180225_102508.mat", "dl25_20180225_102508"),
         ("7_a_b_c_20180225_102508.mat", "7_20180225_102508"),
         ("A-1_multi target licking_20200229_000000.MAT", "A-1_20200229_000000"),
+        ("FOR01_foraging_20210315_103000.csv", "FOR01_20210315_103000"),
+        ("FOR01/20210315-103000/20210315-103000.csv", "FOR01_20210315_103000"),
+        ("FOR01/sessions/20210315-103000/20210315-103000_FOR01.csv", "FOR01_20210315_103000"),
+        (
+            "data/FOR01/Foraging/experiments/F/setups/T-2/sessions/20210315-103000/20210315-103000.csv",
+            "FOR01_20210315_103000",
+        ),
     ],
 )
 def test_a_behavior_name_tells_the_session(name: str, key: str) -> None:
@@ -100,9 +123,12 @@ def test_a_behavior_name_tells_the_session(name: str, key: str) -> None:
         "DefaultSettings.mat",
         "_tw2_20190228_151010.mat",
         "SC022_tw2_20190228_151010.mat\n",
+        "20210315-103000.csv",
+        "Foraging/experiments/F/setups/T-2/sessions/20210315-103000/20210315-103000.csv",
+        "FOR01/20211315-103000.csv",
     ],
 )
-def test_a_mat_file_on_a_behavior_share_that_tells_no_session_is_refused(name: str) -> None:
+def test_a_file_on_a_behavior_share_that_tells_no_session_is_refused(name: str) -> None:
     refusal = named("behavior", name, is_plain=True).refusal
     assert isinstance(refusal, NameDoesNotParse | UnsafePath)
     assert "expected" in str(refusal)
@@ -133,6 +159,8 @@ def test_a_link_is_refused_whatever_it_is_called() -> None:
         ("ephys", "SC022/20190228/1/ks2_20190305/a.npy", ("SC022",), date(2019, 2, 28)),
         ("tracking", "SC022/SC022_022819/a.csv", ("SC022",), date(2019, 2, 28)),
         ("tracking", "SC022/20190228/tracking/a.csv", ("SC022",), date(2019, 2, 28)),
+        ("tracking", "side/SC022/2019_02_28/a.csv", ("SC022",), date(2019, 2, 28)),
+        ("tracking", "video/side_face/SC022/2019_02_28_2/a.csv", ("SC022",), date(2019, 2, 28)),
         ("histology", "SC022/20190228_2/channel_locations.json", ("SC022",), date(2019, 2, 28)),
         ("histology", "SC022/histology/landmarks_SC022_20190228_1.csv", ("SC022",), date(2019, 2, 28)),
         ("histology", "SC022/histology_20190401/landmarks_SC022_20190228_1.csv", ("SC022",), date(2019, 2, 28)),
@@ -158,6 +186,8 @@ def test_tracking_folders_count_the_sessions_of_a_day_and_histology_numbers_are_
     assert clue_of("tracking", "SC022/SC022_022819/a.csv").ordinal == 1
     assert clue_of("tracking", "SC022/SC022_022819_2/a.csv").ordinal == 2
     assert clue_of("tracking", "SC022/20190228_3/tracking/a.csv").ordinal == 3
+    assert clue_of("tracking", "bottom/SC022/2019_02_28/a.csv").ordinal == 1
+    assert clue_of("tracking", "bottom/SC022/2019_02_28_2/a.csv").ordinal == 2
     assert clue_of("histology", "SC022/20190228_2/a.json").ordinal is None
     timed = clue_of("histology", "SC022/histology/landmarks_SC022_20190228_151010_1_2_siteInfo.mat")
     assert (timed.name_time, timed.is_key_time) == (time(15, 10, 10), True)
@@ -239,3 +269,9 @@ def test_a_path_is_either_placed_in_a_known_session_or_told_why_not(
     placed = assign(clue_of(kind, "SC022/20190228/x.npy"), sessions, recorded)
     assert (placed.session is None) != (placed.reason is None)
     assert placed.session is None or placed.session in {str(one.key) for one in sessions}
+
+
+def test_a_classifier_s_file_names_its_session_wherever_it_lies() -> None:
+    clue = clue_of("ephys", "SC022/catgt_SC022_022719_g0/SC022_20190228_151010_GoodUnitsIdx_14regions_cl.mat")
+    assert (clue.animals[0], clue.day, clue.name_time) == ("SC022", date(2019, 2, 28), time(15, 10, 10))
+    assert clue.is_key_time

@@ -308,8 +308,8 @@ def test_a_compressed_variable_that_would_fill_the_memory_is_refused(monkeypatch
     [
         (b"", "it is empty; expected a MATLAB 5 to 7 file"),
         (b"trial,time\n1,2\n", "it is no MATLAB 5 to 7 file"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(600), r"MATLAB 7\.3 \(HDF5\).*-v7"),
-        (b"MATLAB 7.3 MAT-file".ljust(600), r"MATLAB 7\.3 \(HDF5\).*-v7"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(600), r"truncated or damaged .* a whole MATLAB 7\.3 file"),
+        (b"MATLAB 7.3 MAT-file".ljust(600), r"its header says MATLAB 7\.3 and no HDF5 follows"),
     ],
 )
 def test_a_file_of_another_kind_says_so(content, said) -> None:
