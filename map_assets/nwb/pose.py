@@ -14,8 +14,8 @@ from map_assets.nwb.timing import when
 from map_assets.vocabulary.errors import TableDoesNotFit
 
 _SOURCES = {
-    "derived": "Frame times are derived, not measured: start of the trial plus frame number over frame rate.",
-    "true": "Frame times are those that the acquisition system saw.",
+    "frame index / rate": "Frame times are derived, not measured: start of the trial plus frame number over frame rate.",
+    "recorded": "Frame times are those that the acquisition system saw.",
 }
 
 
@@ -23,7 +23,7 @@ def add_pose(nwbfile: Any, tracking: pa.Table) -> None:
     """Add position and likelihood of each body part in each camera, all trials' frames in time order."""
     from pynwb.behavior import BehavioralTimeSeries, Position
 
-    filmed = tracking.filter(pc.greater(tracking["n_frames"], 0))
+    filmed = tracking.filter(pc.and_(pc.greater(tracking["n_frames"], 0), pc.is_valid(tracking["frame_s"])))
     if not filmed.num_rows:
         return
     module = nwbfile.create_processing_module("behavior", "Body parts tracked in video.")
@@ -65,7 +65,7 @@ def _frames(rows: pa.Table) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
 def _position(feature: str, camera: str, rows: pa.Table, values: NDArray[np.float32], timing: dict[str, Any]) -> Any:
     from pynwb.behavior import SpatialSeries
 
-    sources = " ".join(_SOURCES.get(one, one) for one in sorted(pc.unique(rows["frame_time_source"]).to_pylist()))
+    sources = " ".join(_SOURCES.get(one, one) for one in sorted(pc.unique(rows["time_source"]).to_pylist()))
     return SpatialSeries(
         name=plain_name(feature),
         description=f"{feature} in the {camera} camera: x, y. Positions are kept as found at any likelihood. {sources}",

@@ -1,1 +1,1 @@
-"""Tracking: body parts in the videos, frame by frame. Trials come from `behavior`; videos themselves are archived, not read."""
+"""Tracking: body parts in the videos, frame by frame, and what the video files hold. Trials come from `behavior`; images are never decoded."""

@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from map_assets.tracking.formats import deeplabcut
+from map_assets.tracking.cameras import Cameras, read_cameras
+from map_assets.tracking.formats import deeplabcut, deeplabcut_h5
 from map_assets.tracking.pose import Pose
-from map_assets.tracking.tables import TRACKING
-from map_assets.tracking.videos import RATE_HZ, Video, find_videos
+from map_assets.tracking.rows import Tracked, table_of
+from map_assets.tracking.videos import Video, find_videos
 from map_assets.vocabulary.errors import BadInput, NoFormatRecognizes, TwoFormatsRecognize, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, Rejected, unchanged
 from map_assets.vocabulary.session import SessionKey
@@ -34,13 +33,21 @@ class TrackingFormat(Protocol):
         """Read a video's body parts; `path` is for what is said of the file."""
 
 
-FORMATS: tuple[TrackingFormat, ...] = (deeplabcut.FORMAT,)
+FORMATS: tuple[TrackingFormat, ...] = (deeplabcut.FORMAT, deeplabcut_h5.FORMAT)
 
 _FILES_AT_ONCE = 4
 """Files read side by side: over a network each waits longer than it is parsed."""
 
 
-def read_tracking(session: str, files: Iterable[FoundFile], trials: pa.Table) -> tuple[pa.Table, tuple[Rejected, ...]]:
+def read_tracking(
+    session: str,
+    files: Iterable[FoundFile],
+    trials: pa.Table,
+    *,
+    cameras: Cameras | None = None,
+    rig: str | None = None,
+    frame_times: pa.Table | None = None,
+) -> tuple[pa.Table, tuple[Rejected, ...]]:
     """Read all tracking results of a session.
 
     Parameters
@@ -51,35 +58,46 @@ def read_tracking(session: str, files: Iterable[FoundFile], trials: pa.Table) ->
         The session's files; those of role ``tracking`` and ``tracking_map`` are read.
     trials : pyarrow.Table
         The session's `trials`.
+    cameras : Cameras, optional
+        The laboratory's; those of the package if not given.
+    rig : str, optional
+        Where the session ran, if it is known: two rigs may have different cameras.
+    frame_times : pyarrow.Table, optional
+        What the acquisition system saw of the cameras: ``camera`` (position or device), ``trial`` and ``frame_s``, a
+        list of the exposures' times on the session clock, s.
 
     Returns
     -------
     tracking : pyarrow.Table
         As declared in `tracking.tables`: a row for each body part of each video. Positions are as found, at any
-        likelihood. Times are derived: trial start + frame number / the camera's rate, so that frames left out by the
-        tracker are gaps.
+        likelihood. Frames have the times that were recorded for them where as many were recorded as the video has;
+        else trial start + frame number / the camera's rate, so that frames left out by the tracker are gaps; where
+        the rate is not known, none.
     rejected : tuple of Rejected
-        Files that cannot be placed or read, each with the reason.
+        Files that cannot be placed or read, each with the reason, and maps that wait for results.
     """
-    numbers = trials["trial"].to_pylist()
-    start_s = dict(zip(numbers, trials["start_s"].to_pylist(), strict=True))
-    videos, rejected = find_videos(SessionKey.parse(session).animal, files, start_s.keys())
-    read: list[tuple[Video, Pose]] = []
+    cameras = cameras or read_cameras()
+    start_s = dict(zip(trials["trial"].to_pylist(), trials["start_s"].to_pylist(), strict=True))
+    animal = SessionKey.parse(session).animal
+    videos, rejected = find_videos(animal, files, start_s.keys(), cameras, rig)
+    read: list[Tracked] = []
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        for video, pose in zip(videos, pool.map(_pose, videos), strict=True):
-            if isinstance(pose, BadInput):
-                rejected.append(Rejected((video.file,), pose))
-            else:
-                read.append((video, pose))
-    return _table(session, read, start_s), tuple(rejected)
+        for tracked, refused in pool.map(_tracked, videos):
+            rejected += refused
+            if tracked is not None:
+                read.append(tracked)
+    return table_of(session, read, start_s, cameras, frame_times), tuple(rejected)
 
 
-def _pose(video: Video) -> Pose | BadInput:
-    """Read one file; what is wrong with it is returned, so that the others go on."""
-    try:
-        return read_pose(video.file.path)
-    except BadInput as error:
-        return error
+def _tracked(video: Video) -> tuple[Tracked | None, list[Rejected]]:
+    """Read a video's result, or what stands in for it; what is wrong is returned, so that the others go on."""
+    refused: list[Rejected] = []
+    for file in (video.file, *video.spares):
+        try:
+            return Tracked(video.trial, video.camera, file, read_pose(file.path)), refused
+        except BadInput as error:
+            refused.append(Rejected((file,), error))
+    return None, refused
 
 
 def read_pose(path: Path) -> Pose:
@@ -107,9 +125,9 @@ def read_pose(path: Path) -> Pose:
         first = [line.split(b",", 1)[0][:20].decode("latin-1").strip() for line in content[: 2**16].splitlines()[:4]]
         raise NoFormatRecognizes(
             path,
-            f"its lines begin with {', '.join(first)}" if first else "it is empty",
-            expected=f"a single animal's result of {names}: scorer, bodyparts, coords",
-            todo="Track one animal, and export the result as csv.",
+            f"its lines begin with {', '.join(map(_printable, first))}" if first else "it is empty",
+            expected=f"a result of {names}: scorer, bodyparts, coords, or an h5 of the same",
+            todo="Export the tracker's result as csv or h5.",
         )
     if len(found) > 1:
         raise TwoFormatsRecognize(
@@ -118,37 +136,5 @@ def read_pose(path: Path) -> Pose:
     return found[0].read(path, content)
 
 
-def _table(session: str, read: list[tuple[Video, Pose]], start_s: dict[int, float]) -> pa.Table:
-    rows = [(video, pose, feature) for video, pose in read for feature in pose.features]
-    if not rows:
-        return TRACKING.empty()
-    n_frames = np.array([len(pose.frame) for _, pose, _ in rows])
-    times = {
-        id(pose): pa.array(start_s[video.trial] + pose.frame / RATE_HZ[video.camera], pa.float64())
-        for video, pose in read
-    }
-    x_px, y_px, likelihood = (
-        _lists([pose.features[feature][which] for _, pose, feature in rows], n_frames) for which in range(3)
-    )
-    return TRACKING.from_columns(
-        {
-            "session": [session] * len(rows),
-            "trial": [video.trial for video, _, _ in rows],
-            "camera": [video.camera for video, _, _ in rows],
-            "feature": [feature for _, _, feature in rows],
-            "n_frames": n_frames,
-            "rate_hz": [RATE_HZ[video.camera] for video, _, _ in rows],
-            "frame_time_source": ["derived"] * len(rows),
-            "frame_s": _lists([times[id(pose)] for _, pose, _ in rows], n_frames),
-            "x_px": x_px,
-            "y_px": y_px,
-            "likelihood": likelihood,
-            "file": [str(video.file.relpath) for video, _, _ in rows],
-        }
-    )
-
-
-def _lists(values: list[pa.Array], sizes: NDArray[np.int64]) -> pa.ListArray:
-    """Put one list of values a row into a column."""
-    offsets = pa.array(np.r_[0, np.cumsum(sizes)], pa.int32())
-    return pa.ListArray.from_arrays(offsets, pa.concat_arrays(values))
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -68,6 +68,7 @@ def _trials(starts: np.ndarray, numbers: np.ndarray) -> pa.Table:
             "trial": numbers,
             "start_s": starts,
             "stop_s": starts + 0.5,
+            "until_s": np.r_[starts[1:], starts[-1:] + 0.5],
             "instruction": ["left"] * n,
             "outcome": ["hit"] * n,
             **{name: np.zeros(n, bool) for name in ("early_lick", "is_auto_water", "is_free_water")},

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from map_assets.behavior.tables import TRIALS
+from map_assets.simulate.pandas_h5 import frame_bytes
+from map_assets.tracking.quality import judge_tracking
 from map_assets.tracking.read import read_tracking
 from map_assets.vocabulary.files import FoundFile
 
@@ -45,37 +46,36 @@ class Tracker:
     def text(self, name: str, content: str | bytes, role: str | None = None) -> FoundFile:
         """Write any file; text files are maps."""
         path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         facts = path.stat()
-        role = role or ("tracking_map" if name.endswith(".txt") else "tracking")
+        role = role or {".txt": "tracking_map", ".avi": "video", ".mp4": "video"}.get(path.suffix, "tracking")
         file = FoundFile("video", self.folder, PurePosixPath(name), role, facts.st_size, facts.st_mtime_ns)
         self.files.append(file)
         return file
 
-    def read(self, n_trials: int = 3):
+    def h5(self, name: str, heads: Sequence[tuple[str, ...]], frames: Sequence[int], values: np.ndarray) -> FoundFile:
+        """Write a result as pandas' table in HDF5."""
+        return self.text(name, frame_bytes("DLC_resnet50", np.array(frames), heads, values))
+
+    def read(self, n_trials: int = 3, **known):
         """Read what was written: table, and reasons by file name."""
-        table, rejected = read_tracking(self.session, self.files, self.trials(range(1, n_trials + 1)))
+        table, rejected = read_tracking(self.session, self.files, self.trials(range(1, n_trials + 1)), **known)
         return table, {file.relpath.name: str(one.error) for one in rejected for file in one.files}
 
+    def quality(self, n_trials: int = 3, **known) -> pa.Table:
+        """Judge what was written."""
+        table, _ = self.read(n_trials, **known)
+        known.pop("rig", None)
+        return judge_tracking(self.session, table, self.trials(range(1, n_trials + 1)), **known)
+
     def trials(self, numbers: Iterable[int], length_s: float = 5.0) -> pa.Table:
-        """Trials that start every 10 s, by their number."""
+        """As much of `trials` as tracking takes: they start every 10 s, by their number."""
         numbers = list(numbers)
-        starts = [10.0 * (number - 1) for number in numbers]
-        whole = {"n_samples": 1, "n_delays": 1, "n_go_cues": 1}
-        flags = dict.fromkeys(("early_lick", "is_auto_water", "is_free_water"), False)
-        return TRIALS.from_rows(
-            {
-                "session": self.session,
-                "trial": number,
-                "start_s": start,
-                "stop_s": start + length_s,
-                "instruction": "left",
-                "outcome": "hit",
-                **flags,
-                **whole,
-            }
-            for number, start in zip(numbers, starts, strict=True)
-        )
+        start_s = [10.0 * (number - 1) for number in numbers]
+        columns = {"session": [self.session] * len(numbers), "trial": pa.array(numbers, pa.int64())}
+        times = {"start_s": start_s, "stop_s": [start + length_s for start in start_s]}
+        return pa.table(columns | {name: pa.array(values, pa.float64()) for name, values in times.items()})
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from map_assets.tracking import read
 from map_assets.tracking.checks import frames_fit_their_trials
 from map_assets.tracking.read import read_pose, read_tracking
 from map_assets.vocabulary.errors import (
+    BadInput,
     ChangedWhileRead,
     NoFormatRecognizes,
     PiecesDoNotFit,
@@ -41,7 +42,7 @@ def test_each_body_part_of_each_video_is_a_row(tracker) -> None:
     assert tongue["y_px"] == [4.0, 10.0, 16.0, 22.0]
     assert tongue["likelihood"] == [5.0, 11.0, 17.0, 23.0]
     assert (tongue["n_frames"], tongue["file"]) == (4, "dl59_20190412_side_1-0000.csv")
-    assert tongue["frame_time_source"] == "derived"
+    assert (tongue["time_source"], tongue["frame"]) == ("frame index / rate", [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize(("camera", "step_s"), [("side", 0.0034), ("bottom", 0.0034), ("body", 0.01)])
@@ -73,10 +74,20 @@ HEAD = "scorer,D,D,D\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n"
 BAD = {
     "empty": ("", NoFormatRecognizes, "it is empty"),
     "one line": ("scorer,D,D,D\n", NoFormatRecognizes, "its lines begin with scorer"),
-    "several animals": (
-        "scorer,D,D,D\nindividuals,a,a,a\nbodyparts,n,n,n\ncoords,x,y,likelihood\n0,1,2,3\n",
+    "an animal without body parts": (
+        "scorer,D,D,D\nindividuals,a,a,a\ncoords,x,y,likelihood\n0,1,2,3\n",
         NoFormatRecognizes,
-        "scorer, individuals, bodyparts, coords",
+        "scorer, individuals, coords",
+    ),
+    "a header of two animals and one body part": (
+        "scorer,D,D,D\nindividuals,a,a,a,b\nbodyparts,n,n,n\ncoords,x,y,likelihood\n0,1,2,3\n",
+        PiecesDoNotFit,
+        "3 coordinates of 4 animals",
+    ),
+    "an animal's part twice": (
+        "scorer,D,D,D,D\nindividuals,a,a,a,a\nbodyparts,n,n,n,n\ncoords,x,y,likelihood,x\n0,1,2,3,4\n",
+        PiecesDoNotFit,
+        "column 4 is a/n x once more",
     ),
     "another table": ("time,x\n0,1\n1,2\n", NoFormatRecognizes, "time, 0, 1"),
     "no frame": (HEAD, UnreadableFile, "it has no frame"),
@@ -84,12 +95,15 @@ BAD = {
     "cut in a number": (HEAD + "0,1,2,0.9\n1,1,2,0.", UnreadableFile, "its last line is not finished"),
     "cut in a row": (HEAD + "0,1,2,0.9\n1,1\n", UnreadableFile, "a row cannot be read"),
     "too many cells": (HEAD + "0,1,2,0.9,7\n", UnreadableFile, "a row cannot be read"),
-    "a blank cell": (HEAD + "0,1,,0.9\n", UnreadableFile, "a cell is empty"),
+    "a blank cell": (HEAD + "0,1,,0.9\n", UnreadableFile, "a cell of nose is empty"),
+    "a frame without a number": (HEAD + "0,1,2,0.9\n,1,2,0.9\n", UnreadableFile, "a frame has no number"),
+    "an infinite number": (HEAD + "0,1,inf,0.9\n", UnreadableFile, "a number of nose is infinite"),
     "a word": (HEAD + "0,1,far,0.9\n", UnreadableFile, "a row cannot be read"),
     "an image name for a frame": (HEAD + "img0.png,1,2,0.9\n", UnreadableFile, "a row cannot be read"),
     "frames backwards": (HEAD + "1,1,2,0.9\n0,1,2,0.9\n", PiecesDoNotFit, "do not rise"),
     "a frame twice": (HEAD + "1,1,2,0.9\n1,1,2,0.9\n", PiecesDoNotFit, "do not rise"),
     "a frame before the first": (HEAD + "-1,1,2,0.9\n0,1,2,0.9\n", PiecesDoNotFit, "do not rise"),
+    "a frame that no video has": (HEAD + "0,1,2,0.9\n2147483648,1,2,0.9\n", PiecesDoNotFit, "do not rise"),
     "no likelihood": (
         "scorer,D,D\nbodyparts,nose,nose\ncoords,x,y\n0,1,2\n",
         PiecesDoNotFit,
@@ -179,22 +193,115 @@ def test_nothing_to_read_is_an_empty_table(tracker) -> None:
     assert table.column_names[0] == "session"
 
 
+def test_a_result_of_several_animals_keeps_them_apart_and_what_was_not_found_empty(tracker) -> None:
+    heads = [
+        "scorer" + ",D" * 6,
+        "individuals,m1,m1,m1,m2,m2,m2",
+        "bodyparts" + ",nose" * 6,
+        "coords" + ",x,y,likelihood" * 2,
+    ]
+    rows = ["0,1,2,0.5,7,8,0.9", "1,3,4,0.6,,,", "2,,,,,,"]
+    tracker.text(GOOD, "\n".join([*heads, *rows]) + "\n")
+    table, rejected = tracker.read()
+    assert rejected == {}
+    found = {row["feature"]: row for row in table.to_pylist()}
+    assert {name: row["individual"] for name, row in found.items()} == {"m1/nose": "m1", "m2/nose": "m2"}
+    assert found["m1/nose"]["x_px"] == [1.0, 3.0, None]
+    assert found["m2/nose"]["y_px"] == [8.0, None, None]
+    assert found["m2/nose"]["likelihood"] == [pytest.approx(0.9), None, None]
+    assert found["m2/nose"]["n_frames"] == 3
+
+
+def test_a_byte_order_mark_and_blank_lines_change_nothing(tracker) -> None:
+    path = tracker.csv(GOOD).path
+    plain = tracker.read()[0]
+    content = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + content)
+    assert tracker.read()[0].equals(plain)
+    lines = content.split(b"\n")
+    path.write_bytes(b"\n".join([*lines[:4], b"", *lines[4:], b"", b""]))
+    assert tracker.read()[0].equals(plain)
+
+
+NAMES = st.lists(st.text("abcdefgh_ 1\u00e9", min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.sets(st.integers(0, 2000), min_size=1, max_size=30),
-    st.lists(st.text("abcdefgh_ 1", min_size=1, max_size=8), min_size=1, max_size=4, unique=True),
-    st.integers(0, 2**32),
-)
-def test_whatever_was_written_is_read_back(tracker, frames, parts, seed) -> None:
+@given(st.sets(st.integers(0, 2000), min_size=1, max_size=30), NAMES, st.integers(0, 2**32))
+def test_whatever_was_written_is_read_back_from_csv_as_from_h5(tracker, frames, parts, seed) -> None:
     values = np.random.default_rng(seed).normal(300, 200, (len(frames), 3 * len(parts)))
-    tracker.files.clear()
-    tracker.csv(GOOD, parts=parts, frames=sorted(frames), values=values)
-    rows = tracker.read()[0].to_pylist()
-    assert [row["feature"] for row in rows] == parts
-    for place, row in enumerate(rows):
-        found = np.array([row["x_px"], row["y_px"], row["likelihood"]]).T
-        np.testing.assert_allclose(found, values[:, 3 * place : 3 * place + 3], rtol=1e-6)
-        np.testing.assert_allclose(row["frame_s"], 10 + 0.0034 * np.array(sorted(frames)))
+    for write in (
+        lambda: tracker.csv(GOOD, parts=parts, frames=sorted(frames), values=values),
+        lambda: tracker.h5(GOOD.replace(".csv", ".h5"), [(part,) for part in parts], sorted(frames), values),
+    ):
+        tracker.files.clear()
+        write()
+        rows = tracker.read()[0].to_pylist()
+        assert [row["feature"] for row in rows] == parts
+        for place, row in enumerate(rows):
+            found = np.array([row["x_px"], row["y_px"], row["likelihood"]]).T
+            np.testing.assert_allclose(found, values[:, 3 * place : 3 * place + 3], rtol=1e-6)
+            assert row["frame"] == sorted(frames)
+            np.testing.assert_allclose(row["frame_s"], 10 + 0.0034 * np.array(sorted(frames)))
+
+
+CORRUPTIONS = (
+    "cut",
+    "cell gone",
+    "cell no number",
+    "column gone",
+    "columns shuffled",
+    "line blank",
+    "line gone",
+    "byte",
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(CORRUPTIONS), st.integers(0, 2**32))
+def test_a_single_corruption_is_read_as_it_was_or_refused_by_name(tracker, corruption, seed) -> None:
+    """Nothing is read as something else, but for what cannot be seen: a line that is gone is a gap, a digit another."""
+    rng = np.random.default_rng(seed)
+    path = tracker.csv(GOOD, frames=range(6)).path
+    whole = read_pose(path)
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    row, column = rng.integers(3, len(lines)), rng.integers(1, len(lines[0]))
+    if corruption in {"cell gone", "column gone"}:
+        for line in lines if corruption == "column gone" else [lines[row]]:
+            del line[column]
+    elif corruption == "cell no number":
+        lines[row][column] = "3,5" if seed % 2 else "x1"
+    elif corruption == "columns shuffled":
+        order = [0, *(1 + rng.permutation(len(lines[0]) - 1))]
+        lines = [[line[place] for place in order] for line in lines]
+    elif corruption == "line blank":
+        lines.insert(row, [""])
+    elif corruption == "line gone":
+        del lines[row]
+    content = "\n".join(",".join(line) for line in lines).encode() + b"\n"
+    if corruption == "cut":
+        content = content[: rng.integers(len(content) - 1)]
+    elif corruption == "byte":
+        place = rng.integers(len(content))
+        content = content[:place] + bytes([rng.integers(256)]) + content[place + 1 :]
+    path.write_bytes(content)
+    try:
+        found = read_pose(path)
+    except BadInput as error:
+        assert path.name in str(error)
+        return
+    if corruption in {"columns shuffled", "line blank"}:
+        assert found.features == whole.features
+        assert found.frame.tolist() == whole.frame.tolist()
+    elif corruption == "line gone":
+        kept = [frame for frame in range(6) if frame != row - 3]
+        assert found.frame.tolist() == kept
+    elif corruption == "cut":
+        assert content.endswith(b"\n")
+        assert all(found.features[part][0].equals(x[: len(found.frame)]) for part, (x, _, _) in whole.features.items())
+    else:
+        assert corruption == "byte"
+        assert len(found.frame) <= 6
 
 
 @pytest.mark.parametrize(

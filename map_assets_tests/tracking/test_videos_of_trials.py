@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from map_assets.tracking.cameras import read_cameras
 from map_assets.tracking.read import read_tracking
 from map_assets.tracking.videos import parse_name
-from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit
+from map_assets.vocabulary.errors import CompanionMissing, NameDoesNotParse, PiecesDoNotFit
 
 
 def trials_of(table) -> dict[str, int]:
@@ -23,6 +27,9 @@ def trials_of(table) -> dict[str, int]:
         ("dl59_041219_bottom_1-0001.csv", "bottom", 1),
         ("dl59_041219_side_body_12.csv", "body", 12),
         ("dl59_041219_body_12-.csv", "body", 12),
+        ("dl59_041219_side_3-0000DLC_resnet50_x_filtered.h5", "side", 3),
+        ("dl59_side_12DLC_resnet50_x.h5", "side", 12),
+        ("dl59_side_12_filtered.csv", "side", 12),
     ],
 )
 def test_a_name_says_camera_and_number(tracker, name, camera, number) -> None:
@@ -37,7 +44,7 @@ def test_a_name_says_camera_and_number(tracker, name, camera, number) -> None:
         "x_dl59_side_1.csv",
         "dl59_side.csv",
         "dl59_top_1.csv",
-        "dl59_side_1-0000.h5",
+        "dl59_side_1x.csv",
         "dl59_side_one.csv",
         "dl59_aside_1.csv",
     ],
@@ -158,3 +165,85 @@ def test_a_map_with_no_line_places_no_video(tracker) -> None:
     tracker.csv("dl59_x_side_1-0000.csv")
     tracker.text("dl59_041219_side.txt", "\n\n")
     assert "names no trials for video 1" in tracker.read()[1]["dl59_x_side_1-0000.csv"]
+
+
+def test_forms_of_one_result_are_one_result_and_the_labs_choice_counts(tracker) -> None:
+    """DeepLabCut leaves the same result as h5 and csv, and a smoothed copy of either."""
+    stem, values = "dl59_x_side_1-0000DLC_a", np.zeros((4, 3))
+    for place, end in enumerate(("_filtered.h5", ".h5")):
+        tracker.h5(stem + end, [("nose",)], range(4), values + place)
+    for place, end in enumerate((".csv", "_filtered.csv"), 2):
+        tracker.csv(stem + end, parts=("nose",), values=values + place)
+    table, rejected = tracker.read()
+    assert rejected == {}
+    assert table.select(["file", "is_filtered"]).to_pylist() == [{"file": f"{stem}.h5", "is_filtered": False}]
+    assert table["x_px"].to_pylist() == [[1.0] * 4]
+    table, _ = tracker.read(cameras=replace(read_cameras(), counts="filtered"))
+    assert table.select(["file", "is_filtered"]).to_pylist() == [{"file": f"{stem}_filtered.h5", "is_filtered": True}]
+
+
+def test_the_kind_of_result_counts_before_the_kind_of_file(tracker) -> None:
+    tracker.csv("dl59_x_side_1-0000DLC_a.csv", parts=("nose",))
+    tracker.h5("dl59_x_side_1-0000DLC_a_filtered.h5", [("nose",)], range(4), np.zeros((4, 3)))
+    assert tracker.read()[0]["file"].to_pylist() == ["dl59_x_side_1-0000DLC_a.csv"]
+
+
+def test_another_form_stands_in_for_a_result_that_cannot_be_read(tracker) -> None:
+    whole = tracker.h5("dl59_x_side_1-0000DLC_a.h5", [("nose",)], range(4), np.ones((4, 3)))
+    whole.path.write_bytes(whole.path.read_bytes()[:3000])
+    tracker.csv("dl59_x_side_1-0000DLC_a.csv", parts=("nose",), values=np.zeros((4, 3)))
+    table, rejected = tracker.read()
+    assert list(rejected) == [whole.relpath.name]
+    assert trials_of(table) == {"dl59_x_side_1-0000DLC_a.csv": 1}
+
+
+@pytest.mark.parametrize(
+    "names", [("a.h5", "b.h5"), ("a.h5", "b.csv"), ("a_filtered.csv", "b.csv"), ("a.csv", "old/a.csv")]
+)
+def test_results_of_several_networks_or_folders_are_not_chosen_between(tracker, names) -> None:
+    for name in names:
+        folder, _, end = name.rpartition("/")
+        tracker.text(f"{folder or '.'}/dl59_x_side_1-0000DLC_{end}", "")
+    table, rejected = tracker.read()
+    assert table.num_rows == 0
+    assert len(rejected) == len({name.rpartition("/")[2] for name in names})
+    assert all("2 results are of one video" in said for said in rejected.values())
+
+
+def test_a_map_waits_for_the_results_of_kept_trials_that_it_names(tracker) -> None:
+    """The others are read: what is missing joins them when it comes."""
+    tracker.csv("dl59_x_side_9-0000.csv")
+    side = tracker.text("dl59_041219_side.txt", "9\t1\n10\t2\n11\t3\n12\t44\n")
+    table, (rejected,) = read_tracking(tracker.session, tracker.files, tracker.trials([1, 2, 3]))
+    assert trials_of(table) == {"dl59_x_side_9-0000.csv": 1}
+    assert rejected.files == (side,)
+    assert type(rejected.error) is CompanionMissing
+    assert "2 of the videos that it names have no result: 10, 11" in str(rejected.error)
+    tracker.csv("dl59_x_side_10-0000.csv")
+    tracker.csv("dl59_x_side_11-0000.csv")
+    table, rejected = tracker.read()
+    assert (set(trials_of(table).values()), rejected) == ({1, 2, 3}, {})
+
+
+def test_a_map_of_a_camera_without_any_result_waits(tracker) -> None:
+    tracker.text("dl59_041219_bottom.txt", "".join(f"{n}\t{n}\n" for n in range(1, 13)))
+    table, rejected = tracker.read(n_trials=12)
+    assert table.num_rows == 0
+    assert "12 of the videos that it names have no result: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ..." in str(rejected)
+
+
+def test_a_rig_that_counts_its_videos_from_0_does_so_only_without_a_map(tracker) -> None:
+    tracker.csv("dl59_x_side_0.csv")
+    tracker.csv("dl59_x_side_1.csv")
+    assert set(trials_of(tracker.read()[0]).values()) == {1}
+    table, _ = tracker.read(rig="RRig-MTL")
+    assert trials_of(table) == {"dl59_x_side_0.csv": 1, "dl59_x_side_1.csv": 2}
+    assert set(table["device"].to_pylist()) == {"Camera 3"}
+    tracker.text("dl59_041219_side.txt", "0\t3\n1\t1\n")
+    assert trials_of(tracker.read(rig="RRig-MTL")[0]) == {"dl59_x_side_0.csv": 3, "dl59_x_side_1.csv": 1}
+
+
+def test_the_rig_of_a_share_tells_its_cameras(tracker) -> None:
+    tracker.files = [replace(tracker.csv("dl59_x_side_1.csv"), rig="RRig2")]
+    row = tracker.read()[0].to_pylist()[0]
+    assert (row["device"], row["jump_limit_px"]) == ("Camera 0", 20.0)

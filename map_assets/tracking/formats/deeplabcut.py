@@ -1,33 +1,35 @@
-"""DeepLabCut's csv of one video with one animal. Which trial and camera the video is of lives in `tracking.videos`.
+"""DeepLabCut's csv of one video. Its h5 is read in `deeplabcut_h5`; which trial and camera a video is of lives in `tracking.videos`.
 
-Three header lines (scorer, bodyparts, coords), then a row a frame: its index, and x, y, likelihood of each body part.
+Three header lines (scorer, bodyparts, coords), or four for several animals (individuals after scorer), then a row a
+frame: its index, and x, y, likelihood of each body part; all three are empty where an animal was not found.
 """
 
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
+from map_assets.tracking.formats.columns import TODO, Named, pose_of
 from map_assets.tracking.pose import Pose
 from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
 
-_HEADER = ("scorer", "bodyparts", "coords")
-_COORDS = ("x", "y", "likelihood")
-_TODO = "Run the tracker on this video again."
+_HEADS = (("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords"))
+_BOM = b"\xef\xbb\xbf"
+_ANY = re.compile(rb"\S")
 
 
 class DeepLabCut:
-    """Reads the csv that DeepLabCut writes for a single animal."""
+    """Reads the csv that DeepLabCut writes, for one animal or several."""
 
     name = "deeplabcut"
 
     def recognizes(self, content: bytes) -> bool:
-        """Whether the first cells of the first lines are scorer, bodyparts, coords (more animals have a fourth line)."""
-        lines = content[: 2**16].split(b"\n", 3)[:3]
-        return tuple(line.split(b",", 1)[0].strip().decode("latin-1") for line in lines) == _HEADER
+        """Whether the first cells of the first lines are scorer, perhaps individuals, bodyparts, coords."""
+        return bool(_heads(content))
 
     def read(self, path: Path, content: bytes) -> Pose:
         """Read all body parts of a video.
@@ -40,78 +42,71 @@ class DeepLabCut:
             If a body part stands twice or lacks a coordinate, or frames are not in rising order.
         """
         if not content.endswith(b"\n"):
-            raise UnreadableFile(path, "its last line is not finished", expected="a whole file", todo=_TODO)
-        columns = _columns(path, content)
-        table = _numbers(path, content, 1 + max(max(places.values()) for places in columns.values()))
-        index = table[0].to_numpy()
-        if len(index) == 0:
-            raise UnreadableFile(path, "it has no frame", expected="a row for each frame", todo=_TODO)
-        if np.any(np.diff(index) <= 0) or index[0] < 0:
-            raise PiecesDoNotFit(
-                path, "its frame numbers do not rise from row to row", expected="each frame once, in order", todo=_TODO
-            )
-        features = {
-            part: tuple(table[places[coord]].combine_chunks() for coord in _COORDS) for part, places in columns.items()
-        }
-        return Pose(index, features)
+            raise UnreadableFile(path, "its last line is not finished", expected="a whole file", todo=TODO)
+        lines = _heads(content)
+        named = _columns(path, lines)
+        start = len(content) - len(content.removeprefix(_BOM)) + sum(len(line) + 1 for line in lines)
+        table = _numbers(path, content, start, 1 + len(named))
+        return pose_of(path, named, table[0].to_numpy(), [column.combine_chunks() for column in table.columns[1:]])
 
 
 FORMAT = DeepLabCut()
 
 
-def _columns(path: Path, content: bytes) -> dict[str, dict[str, int]]:
-    """Find each body part's columns: part -> coordinate -> column number."""
+def _heads(content: bytes) -> list[bytes]:
+    """Return the header lines, without their ends; none if they are not DeepLabCut's."""
+    lines: list[bytes] = []
+    start = len(_BOM) if content.startswith(_BOM) else 0
+    for _ in _HEADS[-1]:
+        end = content.find(b"\n", start)
+        if end < 0:
+            break
+        lines.append(content[start:end])
+        first = tuple(line.split(b",", 1)[0].strip().decode("latin-1") for line in lines)
+        if first in _HEADS:
+            return lines
+        start = end + 1
+    return []
+
+
+def _columns(path: Path, lines: list[bytes]) -> list[Named]:
+    """Read the heads of each column but the first."""
     try:
-        _, parts, coords = (next(csv.reader([line.decode("utf-8")])) for line in content.split(b"\n", 3)[:3])
+        heads = [next(csv.reader([line.decode("utf-8")])) for line in lines]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableFile(path, f"its header is no csv ({error})", expected="UTF-8 text", todo=_TODO) from error
-    found: dict[str, dict[str, int]] = {}
-    if len(parts) != len(coords):
+        raise UnreadableFile(path, f"its header is no csv ({error})", expected="UTF-8 text", todo=TODO) from error
+    *_, parts, coords = heads
+    individuals = heads[1] if len(heads) == len(_HEADS[1]) else None
+    if len(parts) != len(coords) or (individuals is not None and len(individuals) != len(parts)):
         raise PiecesDoNotFit(
             path,
-            f"its header names {len(parts) - 1} body parts and {len(coords) - 1} coordinates",
+            f"its header names {len(parts) - 1} body parts and {len(coords) - 1} coordinates"
+            + ("" if individuals is None else f" of {len(individuals) - 1} animals"),
             expected="one of each a column",
-            todo=_TODO,
+            todo=TODO,
         )
-    for column, (part, coord) in enumerate(zip(parts, coords, strict=True)):
-        if column == 0:
-            continue
-        places = found.setdefault(part, {})
-        if coord in places or coord not in _COORDS:
-            raise PiecesDoNotFit(
-                path, f"column {column} is {part} {coord} once more", expected="x, y and likelihood", todo=_TODO
-            )
-        places[coord] = column
-    lacking = [part for part, places in found.items() if len(places) < len(_COORDS)]
-    if lacking or not found:
-        raise PiecesDoNotFit(
-            path,
-            f"{', '.join(lacking) or 'each body part'} lacks a coordinate",
-            expected="x, y and likelihood of each body part",
-            todo=_TODO,
-        )
-    return found
+    of: Sequence[str | None] = individuals or [None] * len(parts)
+    coords = [coord.strip() for coord in coords]
+    return [Named(*column) for column in zip(of[1:], parts[1:], coords[1:], strict=True)]
 
 
-def _numbers(path: Path, content: bytes, n_columns: int) -> pa.Table:
+def _numbers(path: Path, content: bytes, start: int, n_columns: int) -> pa.Table:
     """Parse the rows: frame numbers as whole numbers, all else as 32-bit floats."""
     from pyarrow import csv as arrow_csv
 
     names = [str(column) for column in range(n_columns)]
     types = dict.fromkeys(names, pa.float32()) | {"0": pa.int64()}
-    body = content.split(b"\n", 3)[3]
-    if not body.strip():
+    if _ANY.search(content, start) is None:
         return pa.table({name: pa.array([], types[name]) for name in names})
+    expected = f"{n_columns} numbers in each row"
     try:
         table = arrow_csv.read_csv(
-            pa.py_buffer(body),
-            read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=len(body) + 1),
-            convert_options=arrow_csv.ConvertOptions(column_types=types, null_values=[""]),
+            pa.py_buffer(content).slice(start),
+            read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=len(content) + 1),
+            convert_options=arrow_csv.ConvertOptions(column_types=types, null_values=["", "nan", "NaN"]),
         )
     except pa.ArrowInvalid as error:
-        raise UnreadableFile(
-            path, f"a row cannot be read ({error})", expected=f"{n_columns} numbers in each row", todo=_TODO
-        ) from error
-    if any(column.null_count for column in table.columns):
-        raise UnreadableFile(path, "a cell is empty", expected=f"{n_columns} numbers in each row", todo=_TODO)
+        raise UnreadableFile(path, f"a row cannot be read ({error})", expected=expected, todo=TODO) from error
+    if table[0].null_count:
+        raise UnreadableFile(path, "a cell is empty: a frame has no number", expected=expected, todo=TODO)
     return table

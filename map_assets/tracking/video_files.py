@@ -1,0 +1,117 @@
+"""The session's video files: whose they are and what their containers say. Containers are read in `containers`, results of trackers in `read`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+
+from map_assets.tracking.cameras import Cameras, read_cameras
+from map_assets.tracking.containers import Contained, read_container
+from map_assets.tracking.tables import VIDEOS
+from map_assets.tracking.trial_map import TrialMap
+from map_assets.tracking.videos import maps_by_camera, parse_name, rig_of
+from map_assets.vocabulary.errors import BadInput
+from map_assets.vocabulary.files import FoundFile, Rejected
+from map_assets.vocabulary.session import SessionKey
+
+_FILES_AT_ONCE = 4
+
+
+def read_videos(
+    session: str,
+    files: Iterable[FoundFile],
+    trials: pa.Table,
+    *,
+    cameras: Cameras | None = None,
+    rig: str | None = None,
+) -> tuple[pa.Table, tuple[Rejected, ...]]:
+    """Describe all video files of a session.
+
+    Parameters
+    ----------
+    session : str
+    files : iterable of FoundFile
+        Those of role ``video`` are described; those of role ``tracking_map`` tell which trial each shows.
+    trials : pyarrow.Table
+        The session's `trials`.
+    cameras, rig : optional
+        As `read.read_tracking` takes them.
+
+    Returns
+    -------
+    videos : pyarrow.Table
+        As declared in `tracking.tables`. A video that cannot be placed in a kept trial has its row all the same, and
+        the reason in it.
+    rejected : tuple of Rejected
+        Damaged files, each with the reason.
+    """
+    cameras = cameras or read_cameras()
+    files = list(files)
+    filmed = sorted((file for file in files if file.role == "video"), key=lambda file: (file.share, str(file.relpath)))
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        said = list(pool.map(_contained, filmed))
+    places = _places(SessionKey.parse(session).animal, files, filmed, set(trials["trial"].to_pylist()), cameras, rig)
+    rows = [
+        {
+            "session": session,
+            "share": file.share,
+            "file": str(file.relpath),
+            **places[file],
+            **{name: getattr(found, name) for name in _SAID},
+            "n_frames_source": None if found.n_frames is None else "counted" if found.is_counted else "container",
+        }
+        for file, found in zip(filmed, said, strict=True)
+        if isinstance(found, Contained)
+    ]
+    bad = zip(filmed, said, strict=True)
+    return VIDEOS.from_rows(rows), tuple(Rejected((file,), found) for file, found in bad if isinstance(found, BadInput))
+
+
+_SAID = ("container", "codec", "width_px", "height_px", "n_frames", "rate_hz", "duration_s", "size_bytes")
+
+
+def _contained(file: FoundFile) -> Contained | BadInput:
+    """Read one container; what is wrong with it is returned, so that the others go on."""
+    try:
+        return read_container(file.path)
+    except BadInput as error:
+        return error
+
+
+def _places(
+    animal: str,
+    files: list[FoundFile],
+    filmed: list[FoundFile],
+    trials: set[int],
+    cameras: Cameras,
+    rig: str | None,
+) -> dict[FoundFile, Mapping[str, Any]]:
+    """Tell camera, number and trial of each video, or why there is none."""
+    maps = maps_by_camera(files, cameras, [])  # what is wrong with maps is said where results are read
+    read: dict[str, TrialMap | BadInput] = {}
+    places: dict[FoundFile, Mapping[str, Any]] = {}
+    for file in filmed:
+        place: dict[str, Any] = {}
+        try:
+            place["camera"], place["video"] = parse_name(animal, file, cameras)
+            name = place["camera"]
+            if name not in read:
+                read[name] = _map(maps.get(name, []), cameras.camera(name, rig_of(files, rig)).first_video)
+            trial_map = read[name]
+            if isinstance(trial_map, BadInput):
+                raise trial_map
+            place["trial"] = trial_map.trial_of(place["video"], file, trials)
+        except BadInput as error:
+            place["unplaced_because"] = error.found
+        places[file] = place
+    return places
+
+
+def _map(files: list[FoundFile], first_video: int) -> TrialMap | BadInput:
+    try:
+        return TrialMap.read(files, first_video)
+    except BadInput as error:
+        return error
