@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from map_assets.vocabulary.errors import CompanionMissing, PiecesDoNotFit
 from map_assets.vocabulary.matlab import MatlabFile, open_matlab
-from map_assets.vocabulary.matlab5 import Matrix
+from map_assets.vocabulary.matlab_struct import AnyMatrix
 
 LONGEST_TRIAL_S = 1500.0
 """No trial takes longer than this in seconds, and none is shorter than as many samples (50 ms at 30 kHz)."""
@@ -63,7 +63,7 @@ def read_bitcode(path: Path, sample_rate_hz: float | None = None) -> BitcodeFile
     Raises
     ------
     UnreadableFile
-        If it is damaged, or no MATLAB 5 to 7 file.
+        If it is damaged, or no MATLAB file.
     CompanionMissing
         If its times are samples and no meta file tells the rate.
     PiecesDoNotFit
@@ -173,14 +173,20 @@ def _codes(path: Path, file: MatlabFile) -> list[str]:
     if not is_numeric or not np.isin(bits, (0, 1)).all():
         raise _misfit(path, "bitcode holds something else than 0 and 1", "one row of bits a trial")
     rows = ["".join(row) for row in bits.reshape(len(bits), -1).astype(np.uint8).astype(str)] if bits.size else []
-    if texts and rows and texts != rows:
+    if texts and rows and texts != rows and not _is_first_bits(bits, texts):
         raise _misfit(path, "bitCodeS and bitcode disagree", "the same codes twice")
     if not texts and not rows:
         raise _misfit(path, "it holds no trial codes", "bitCodeS or bitcode with one row a trial")
     return texts or rows
 
 
-def _texts(path: Path, matrix: Matrix) -> list[str]:
+def _is_first_bits(bits: Times, codes: list[str]) -> bool:
+    """Whether a vector holds the first bit of each code: a script that keeps some trials, bitcode(trials), leaves this."""
+    first = [float(code[0]) if code[:1] in {"0", "1"} else np.nan for code in codes]
+    return 1 in bits.shape and bits.size == len(codes) and bits.ravel().tolist() == first
+
+
+def _texts(path: Path, matrix: AnyMatrix) -> list[str]:
     """Rows of a text, or the elements of a cell of texts; an empty element is an empty text."""
     cells = matrix.cells() if matrix.kind == "cell" else []
     if matrix.kind not in {"text", "cell"} or any(cell.size and cell.kind != "text" for cell in cells):

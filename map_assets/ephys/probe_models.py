@@ -1,19 +1,27 @@
-"""The Neuropixels models: how their contacts are laid out and how their bits are scaled. Reading meta files lives in `spikeglx`.
+"""The Neuropixels models: layout and scale out of the `probeinterface` catalogue, and what it leaves out. Contacts of a file are read in `spikeglx`.
 
-Contacts are numbered from 0 on the whole probe, shank by shank, from the tip, row by row, each row from the left:
-``electrode = shank * sites_per_shank + n_columns * row + column``. The layout's figures are imec's, as SpikeGLX uses
-them in ``~snsGeomMap`` (https://billkarsh.github.io/SpikeGLX/Sgl_help/Metadata_30.html).
+The catalogue (imec's own ProbeTable, by part number) gives shanks, rows, columns, positions, bits and gains. Ours are
+the names that the lab uses, the models of files that name no part number (phase 3A, and those with a type code alone),
+and the numbering of contacts from 0 on the whole probe, shank by shank, from the tip, row by row, each row from the
+left: ``electrode = shank * sites_per_shank + n_columns * row + column`` (the catalogue starts anew on each shank).
+Its `read_spikeglx` is not used for whole files: it asks for a part number and ends with a bare KeyError or
+AssertionError where one is unknown, and it does not tell which contacts are references. A file's own
+``~snsGeomMap`` or ``~snsShankMap`` says which contacts were recorded.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from map_assets.ephys.spikeglx_meta import Meta
+from map_assets.vocabulary.errors import NoFormatRecognizes
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class ProbeModel:
     """A layout of contacts, and what its meta files leave out.
 
@@ -22,35 +30,24 @@ class ProbeModel:
     name : str
     n_shanks, n_columns, n_rows : int
         Shanks; columns and rows of one shank.
-    column_um, row_um : float
-        Distance of neighbouring columns and rows, um.
-    even_left_um, odd_left_um : float
-        From the shank's left edge to the left column in even and odd rows (the tip-most row is 0, even), um.
-    shank_um : float
-        Distance of neighbouring shanks, um.
-    part_numbers : tuple of str
-        imec's part numbers, as ``imDatPrb_pn`` has them.
-    type_codes : tuple of int
-        Values of ``imDatPrb_type`` that name the model where the file has no part number.
+    contact_um : numpy.ndarray of float, shape (n_contacts, 2)
+        x from the left edge column of shank 0, y from the tip-most row, um; in order of the electrodes.
+    from_edge_um : numpy.ndarray of float, shape (n_contacts,)
+        Across, from the left edge of the contact's own shank, um.
     max_int : int
         ``imMaxInt`` where the file has none.
     fixed_gain : float or None
-        Gain of the AP band where the model has but one.
+        Gain of the AP band where the model has but one; such a model has no LF band.
     """
 
     name: str
     n_shanks: int
     n_columns: int
     n_rows: int
-    column_um: float
-    row_um: float
-    even_left_um: float
-    odd_left_um: float
-    shank_um: float
-    part_numbers: tuple[str, ...]
-    type_codes: tuple[int, ...] = ()
-    max_int: int = 512
-    fixed_gain: float | None = None
+    contact_um: NDArray[np.float64]
+    from_edge_um: NDArray[np.float64]
+    max_int: int
+    fixed_gain: float | None
 
     def electrode(self, shank: ArrayLike, row: ArrayLike, column: ArrayLike) -> NDArray[np.int64]:
         """Number contacts by shank, row and column (each from 0, shape (n,))."""
@@ -58,116 +55,105 @@ class ProbeModel:
         return np.asarray(shanks * (self.n_columns * self.n_rows) + rows * self.n_columns + columns)
 
     def position_um(self, shank: ArrayLike, row: ArrayLike, column: ArrayLike) -> NDArray[np.float64]:
-        """Place contacts: x from the left edge column of shank 0, y from the tip-most row; um, shape (n, 2)."""
-        shanks, rows, columns = (np.asarray(part, np.float64) for part in (shank, row, column))
-        left = self.left_um(rows) - min(self.even_left_um, self.odd_left_um)
-        return np.stack([shanks * self.shank_um + left + columns * self.column_um, rows * self.row_um], axis=-1)
+        """Place contacts of the probe: x from the left edge column of shank 0, y from the tip-most row; um, shape (n, 2)."""
+        return self.contact_um[self.electrode(shank, row, column)]
+
+    @property
+    def column_um(self) -> float:
+        """Distance of neighbouring columns, um; zero where there is but one."""
+        return float(self.from_edge_um[1] - self.from_edge_um[0]) if self.n_columns > 1 else 0.0
+
+    @property
+    def row_um(self) -> float:
+        """Distance of neighbouring rows, um."""
+        return float(self.contact_um[self.n_columns, 1] - self.contact_um[0, 1])
 
     def left_um(self, row: ArrayLike) -> NDArray[np.float64]:
-        """Distance of the left column from the shank's left edge in each row, um."""
-        return np.where(np.asarray(row) % 2 == 0, self.even_left_um, self.odd_left_um)
+        """Distance of the left column from the shank's left edge in each row, um; a row that is none has that of the last."""
+        rows = np.clip(np.asarray(row, np.int64), 0, self.n_rows - 1)
+        return self.from_edge_um[rows * self.n_columns]
 
 
-NEUROPIXELS_3A = ProbeModel("neuropixels 1.0 - 3A", 1, 2, 480, 32.0, 20.0, 27.0, 11.0, 0.0, ())
-"""Its meta files have neither part number nor type code."""
-
-_NP1 = replace(
-    NEUROPIXELS_3A,
-    name="neuropixels 1.0 - 3B",
-    part_numbers=(
+NAMES: dict[str, tuple[str, ...]] = {
+    "neuropixels 1.0 - 3B": (
         *("PRB_1_4_0480_1", "PRB_1_4_0480_1_C", "PRB_1_2_0480_2", "NP1000", "NP1001"),
         *("NP1010", "NP1011", "NP1012", "NP1013", "NP1014"),
     ),
-    type_codes=(-1, 0, 1),
-)
-_NHP_MEDIUM = ProbeModel(
-    *("neuropixels 1.0 - NHP medium staggered", 1, 2, 1248, 87.0, 20.0, 27.0, 11.0, 0.0),
-    part_numbers=("NP1020", "NP1021"),
-    type_codes=(1020, 1021),
-)
-_NHP_LINEAR = ProbeModel(
-    "neuropixels 1.0 - NHP medium linear", 1, 2, 1248, 103.0, 20.0, 11.0, 11.0, 0.0, ("NP1022",), (1022,)
-)
-_UHD = ProbeModel("neuropixels 1.0 - UHD1", 1, 8, 48, 6.0, 6.0, 14.0, 14.0, 0.0, ("NP1100",), (1100,))
-_NP2_SINGLE = ProbeModel(
-    *("neuropixels 2.0 - SS", 1, 2, 640, 32.0, 15.0, 27.0, 27.0, 0.0),
-    part_numbers=("PRB2_1_2_0640_0", "NP2000"),
-    type_codes=(21,),
-    max_int=8192,
-    fixed_gain=80.0,
-)
-_NP2_FOUR = replace(
-    _NP2_SINGLE,
-    name="neuropixels 2.0 - MS",
-    n_shanks=4,
-    shank_um=250.0,
-    part_numbers=("PRB2_4_2_0640_0", "NP2010"),
-    type_codes=(24,),
-)
+    "neuropixels 1.0 - NHP short linear": ("NP1015", "NP1016", "NP1017"),
+    "neuropixels 1.0 - NHP medium staggered": ("NP1020", "NP1021"),
+    "neuropixels 1.0 - NHP medium linear": ("NP1022",),
+    "neuropixels 1.0 - NHP long staggered": ("NP1030", "NP1031"),
+    "neuropixels 1.0 - NHP long linear": ("NP1032", "NP1033"),
+    "neuropixels 1.0 - UHD1": ("NP1100",),
+    "neuropixels 1.0 - UHD2": ("NP1110",),
+    "neuropixels 1.0 - opto": ("NP1300",),
+    "neuropixels 2.0 - SS": ("PRB2_1_2_0640_0", "NP2000", "NP2003", "NP2004", "NP2005"),
+    "neuropixels 2.0 - MS": ("PRB2_4_2_0640_0", "NP2010", "NP2013", "NP2014"),
+    "neuropixels 2.0 - QB": ("NP2020", "NP2021"),
+}
+"""The lab's names of models and their part numbers; any other has the catalogue's description."""
 
-MODELS: tuple[ProbeModel, ...] = (
-    _NP1,
-    replace(
-        _NP1,
-        name="neuropixels 1.0 - NHP short linear",
-        odd_left_um=27.0,
-        part_numbers=("NP1015", "NP1016", "NP1017"),
-        type_codes=(1015, 1016, 1017),
-    ),
-    _NHP_MEDIUM,
-    replace(
-        _NHP_MEDIUM,
-        name="neuropixels 1.0 - NHP long staggered",
-        n_rows=2208,
-        part_numbers=("NP1030", "NP1031"),
-        type_codes=(1030, 1031),
-    ),
-    _NHP_LINEAR,
-    replace(
-        _NHP_LINEAR,
-        name="neuropixels 1.0 - NHP long linear",
-        n_rows=2208,
-        part_numbers=("NP1032", "NP1033"),
-        type_codes=(1032, 1033),
-    ),
-    _UHD,
-    replace(
-        _UHD,
-        name="neuropixels 1.0 - UHD2",
-        n_rows=768,
-        even_left_um=15.5,
-        odd_left_um=15.5,
-        part_numbers=("NP1110",),
-        type_codes=(1110,),
-    ),
-    ProbeModel("neuropixels 1.0 - opto", 1, 2, 480, 48.0, 20.0, 11.0, 11.0, 0.0, ("NP1300",), (1300,)),
-    _NP2_SINGLE,
-    replace(
-        _NP2_SINGLE,
-        part_numbers=("NP2003", "NP2004", "NP2005"),
-        type_codes=(2003, 2004, 2005),
-        max_int=2048,
-        fixed_gain=100.0,
-    ),
-    _NP2_FOUR,
-    replace(_NP2_FOUR, part_numbers=("NP2013", "NP2014"), type_codes=(2013, 2014), max_int=2048, fixed_gain=100.0),
-    replace(
-        _NP2_FOUR,
-        name="neuropixels 2.0 - QB",
-        part_numbers=("NP2020", "NP2021"),
-        type_codes=(2020, 2021),
-        max_int=2048,
-        fixed_gain=100.0,
-    ),
-)
+NEUROPIXELS_3A = "neuropixels 1.0 - 3A"
+"""Its files have neither part number nor type code; it is laid out as `_NP1`."""
+
+_NP1 = "NP1000"
+_PART_OF_CODE = {-1: _NP1, 0: _NP1, 1: _NP1, 21: "NP2000", 24: "NP2010"}
+"""Type codes (``imDatPrb_type``) that are no part number without its letters."""
 
 
+@lru_cache(maxsize=128)
 def model_of(part_number: str | None, type_code: int | None) -> ProbeModel | None:
     """Find a probe's model by its part number, and by its type code only where there is none; None if it is unknown.
 
-    A part number that is not in the list is not taken for another with the same type code: type 0 covers straight and
-    staggered contacts.
+    A part number that is not in the catalogue is not taken for another with the same type code: type 0 covers straight
+    and staggered contacts.
     """
-    if part_number is None:
-        return next((model for model in MODELS if type_code in model.type_codes), None)
-    return next((model for model in MODELS if part_number.upper() in model.part_numbers), None)
+    from probeinterface.neuropixels_tools import build_neuropixels_probe
+
+    part = part_number.upper() if part_number else _PART_OF_CODE.get(type_code or 0, f"NP{type_code}")
+    try:
+        probe = build_neuropixels_probe(part)
+    except KeyError:
+        return None
+    at_um = np.asarray(probe.contact_positions, np.float64)
+    shanks = np.zeros(len(at_um), np.int64) if probe.shank_ids is None else np.asarray(probe.shank_ids).astype(np.int64)
+    n_shanks = int(shanks[-1]) + 1
+    rows = np.unique(at_um[:, 1])
+    n_columns = len(at_um) // (n_shanks * len(rows))
+    # the outline starts at the left edge of shank 0; shanks follow each other at one distance
+    shank_um = at_um[len(at_um) // n_shanks, 0] - at_um[0, 0] if n_shanks > 1 else 0.0
+    edge_um = probe.probe_planar_contour[:, 0].min()
+    first_um = at_um[shanks == 0, 0].min()
+    return ProbeModel(
+        name=next((name for name, parts in NAMES.items() if part in parts), str(probe.description).strip()),
+        n_shanks=n_shanks,
+        n_columns=n_columns,
+        n_rows=len(rows),
+        contact_um=at_um - np.array([first_um, 0.0]),
+        from_edge_um=at_um[:, 0] - edge_um - shanks * shank_um,
+        max_int=2 ** (int(probe.annotations["adc_bit_depth"]) - 1),
+        fixed_gain=probe.annotations.get("ap_gain"),
+    )
+
+
+def model_in(meta: Meta) -> ProbeModel:
+    """Find the model that a meta file names.
+
+    Raises
+    ------
+    NoFormatRecognizes
+        If it is not known.
+    UnreadableFile
+        If the type code is no whole number.
+    """
+    part, code = meta.text("imDatPrb_pn"), meta.text("imDatPrb_type")
+    is_3a = part is None and code is None and bool(meta.text("typeEnabled", "imProbeOpt"))
+    model = model_of(part, meta.whole("imDatPrb_type") if code else 0)
+    if model is None:
+        raise NoFormatRecognizes(
+            meta.path,
+            f"probe {part or 'without part number'}, type {code or 'not given'}, is of no known model",
+            expected="a Neuropixels probe of the probeinterface catalogue",
+            todo="Check the part number; a newer probeinterface may have it.",
+        )
+    return replace(model, name=NEUROPIXELS_3A) if is_3a else model

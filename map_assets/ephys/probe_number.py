@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from map_assets.vocabulary.errors import NameDoesNotParse
+from map_assets.vocabulary.files import FoundFile
+
 _IMEC = re.compile(r"(?<![A-Za-z])imec(\d+)(?!\d)", re.IGNORECASE)
 _BARE_IMEC = re.compile(r"(?<![A-Za-z])imec(?![A-Za-z\d])", re.IGNORECASE)
 _BARE_NUMBER = re.compile(r"[1-9]\d?")
@@ -40,6 +43,25 @@ def probe_of(relpath: PurePosixPath, animal: str) -> int | None:
     if (imec := _last_imec(relpath.name)) is not None:
         return imec
     return 1 if any(_BARE_IMEC.search(part) for part in (*folders, relpath.name)) else None
+
+
+def need_probe(file: FoundFile, animal: str) -> int:
+    """Tell a file's probe.
+
+    Raises
+    ------
+    NameDoesNotParse
+        If nothing in its path tells.
+    """
+    probe = probe_of(file.relpath, animal)
+    if probe is None:
+        raise NameDoesNotParse(
+            file.path,
+            "neither its folders nor its name tell the probe",
+            expected="a folder with imecN in its name, or named by the insertion number alone",
+            todo="Move the file into its probe's folder.",
+        )
+    return probe
 
 
 def _last_imec(part: str) -> int | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.ephys.probe_models import NEUROPIXELS_3A, ProbeModel, model_of
+from map_assets.ephys.probe_models import ProbeModel, model_in
+from map_assets.ephys.spikeglx_bin import BinFile as BinFile
+from map_assets.ephys.spikeglx_bin import open_bin as open_bin
+from map_assets.ephys.spikeglx_gains import Counts, channel_counts, gains, lf_gain, max_int, microvolt_per_bit_at
 from map_assets.ephys.spikeglx_meta import Meta
-from map_assets.vocabulary.errors import NoFormatRecognizes, PiecesDoNotFit
+from map_assets.vocabulary.errors import PiecesDoNotFit
 
+_FURTHEST = 1e6
+"""No contact has a number or stands (um) beyond it."""
 _TODO = "Copy the .meta file from the acquisition computer again."
-_MICROVOLT_PER_VOLT = 1e6
-_BARE_3A_IMRO_HEADER = 3
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,24 @@ class Recording:
 
     Parameters
     ----------
+    saved : Counts
+        Saved channels of each kind.
     sample_rate_text : str
         ``imSampRate`` digit by digit.
-    microvolt_per_bit : float
-        Of the first saved AP channel, uV.
+    max_int : float
+        The count that stands for the range's end.
+    ap_gain, lf_gain : float, float or None
+        Of the first saved AP channel; None where the probe has no LF band.
+    microvolt_per_bit, microvolt_per_bit_lf : float, float or None
+        At these gains, uV.
     duration_s : float or None
         ``fileTimeSecs``; a shortened or growing file has another length.
     recorded_local : str or None
         ``fileCreateTime_original`` (CatGT keeps the acquisition's there), else ``fileCreateTime``; wall clock.
+    created_local : str or None
+        ``fileCreateTime`` of this very file.
+    first_sample : int or None
+        Number of the file's first sample since the acquisition was started.
     bin_size, bin_sha1 : int or None, str or None
         Of the ``.bin`` file, as the meta file claims; a SHA1 of "0" is none.
     """
@@ -51,11 +63,18 @@ class Recording:
     part_number: str | None
     model: ProbeModel
     n_saved_channels: int
+    saved: Counts
     sample_rate_hz: float
     sample_rate_text: str
+    max_int: float
+    ap_gain: float
+    lf_gain: float | None
     microvolt_per_bit: float
+    microvolt_per_bit_lf: float | None
     duration_s: float | None
     recorded_local: str | None
+    created_local: str | None
+    first_sample: int | None
     bin_size: int | None
     bin_sha1: str | None
     sites: Sites
@@ -65,7 +84,7 @@ def is_probe_recording(meta: Meta) -> bool:
     """Whether the file describes a probe's AP band; an LFP band, NI-DAQ or OneBox stream is none."""
     if (meta.text("typeThis") or "imec") != "imec":
         return False
-    return _n_ap_channels(meta) > 0
+    return channel_counts(meta).ap > 0
 
 
 def read_recording(meta: Meta) -> Recording:
@@ -80,81 +99,35 @@ def read_recording(meta: Meta) -> Recording:
     PiecesDoNotFit
         If the contacts are not as many as the saved channels, or not where the model has contacts.
     """
-    model = _model(meta)
-    rate = meta.number("imSampRate")
-    if rate <= 0:
-        raise meta.odd(f"imSampRate is {rate}", "a positive rate")
-    created = meta.text("fileCreateTime_original", "fileCreateTime")
+    model = model_in(meta)
+    rate = meta.rate_hz("imSampRate")
+    ap, lf = float(gains(meta, model).ap[0]), lf_gain(meta, model)
     sha1 = meta.text("fileSHA1")
     return Recording(
         serial_number=meta.text("imProbeSN", "imDatPrb_sn"),
         part_number=meta.text("imDatPrb_pn"),
         model=model,
         n_saved_channels=meta.whole("nSavedChans"),
+        saved=channel_counts(meta),
         sample_rate_hz=rate,
         sample_rate_text=meta.need("imSampRate"),
-        microvolt_per_bit=_microvolt_per_bit(meta, model),
+        max_int=max_int(meta, model),
+        ap_gain=ap,
+        lf_gain=lf,
+        microvolt_per_bit=microvolt_per_bit_at(meta, model, ap),
+        microvolt_per_bit_lf=None if lf is None else microvolt_per_bit_at(meta, model, lf),
         duration_s=meta.number("fileTimeSecs") if meta.text("fileTimeSecs") else None,
-        recorded_local=created if created and _is_moment(created) else None,
+        recorded_local=_moment(meta.text("fileCreateTime_original", "fileCreateTime")),
+        created_local=_moment(meta.text("fileCreateTime")),
+        first_sample=meta.whole("firstSample", "imFirstSample") if meta.text("firstSample", "imFirstSample") else None,
         bin_size=meta.whole("fileSizeBytes") if meta.text("fileSizeBytes") else None,
         bin_sha1=None if sha1 in {None, "0"} else sha1,
         sites=_sites(meta, model),
     )
 
 
-def _n_ap_channels(meta: Meta) -> int:
-    counts = meta.need("snsApLfSy").split(",")
-    if not counts[0].strip().isdigit():
-        raise meta.odd(f"snsApLfSy is {meta.text('snsApLfSy')!r}", "three counts: AP, LF, sync")
-    return int(counts[0])
-
-
-def _model(meta: Meta) -> ProbeModel:
-    part, code = meta.text("imDatPrb_pn"), meta.text("imDatPrb_type")
-    if part is None and code is None and meta.text("typeEnabled", "imProbeOpt"):
-        return NEUROPIXELS_3A
-    model = model_of(part, meta.whole("imDatPrb_type") if code else 0)
-    if model is None:
-        raise NoFormatRecognizes(
-            meta.path,
-            f"probe {part or 'without part number'}, type {code or 'not given'}, is of no known model",
-            expected="a Neuropixels probe whose layout is listed in probe_models",
-            todo="Add the model's layout there.",
-        )
-    return model
-
-
-def _microvolt_per_bit(meta: Meta, model: ProbeModel) -> float:
-    max_int = meta.number("imMaxInt") if meta.text("imMaxInt") else float(model.max_int)
-    gain = _ap_gain(meta, model)
-    if max_int <= 0 or gain <= 0:
-        raise meta.odd(f"imMaxInt is {max_int} and the gain {gain}", "positive numbers")
-    return meta.number("imAiRangeMax") / max_int / gain * _MICROVOLT_PER_VOLT
-
-
-def _ap_gain(meta: Meta, model: ProbeModel) -> float:
-    """Gain of the first saved AP channel: its own in the imro table, else the header's, else channel 0's, else the model's."""
-    if model.fixed_gain is not None:
-        return meta.number("imChan0apGain") if meta.text("imChan0apGain") else model.fixed_gain
-    first = re.match(r"\d+", meta.text("snsSaveChanSubset") or "")
-    channel = int(first.group()) if first else 0
-    header, *entries = [re.split(r"[\s,]+", group.strip()) for group in meta.table("imroTbl")] or [[]]
-    own = next((entry for entry in entries if entry[0] == str(channel) and len(entry) >= 5), None)
-    if own is not None:
-        return _positive(meta, own[3])
-    if len(header) > _BARE_3A_IMRO_HEADER:
-        return _positive(meta, header[3])
-    return meta.number("imChan0apGain")
-
-
-def _positive(meta: Meta, digits: str) -> float:
-    if not digits.isdigit() or int(digits) == 0:
-        raise meta.odd(f"~imroTbl has a gain of {digits!r}", "a positive number")
-    return float(digits)
-
-
 def _sites(meta: Meta, model: ProbeModel) -> Sites:
-    n_channels = _n_ap_channels(meta)
+    n_channels = channel_counts(meta).ap
     if meta.table("snsGeomMap"):
         shank, row, column, used = _from_geometry(meta, model)
     elif meta.table("snsShankMap"):
@@ -162,9 +135,10 @@ def _sites(meta: Meta, model: ProbeModel) -> Sites:
         shank, column, row, used = entries.astype(np.int64).T
     else:
         raise meta.odd("it has neither ~snsGeomMap nor ~snsShankMap", "the contacts of the saved channels")
-    outside = (shank >= model.n_shanks) | (row >= model.n_rows) | (column >= model.n_columns) | (row < 0) | (column < 0)
+    edges = ((shank, model.n_shanks), (row, model.n_rows), (column, model.n_columns))
+    outside = np.any([(part < 0) | (part >= many) for part, many in edges])
     electrode = model.electrode(shank, row, column)
-    if outside.any() or len(np.unique(electrode)) != len(electrode):
+    if outside or len(np.unique(electrode)) != len(electrode):
         raise PiecesDoNotFit(
             meta.path,
             "its contacts stand where the probe has none, or one stands twice",
@@ -177,10 +151,10 @@ def _sites(meta: Meta, model: ProbeModel) -> Sites:
 
 def _from_geometry(meta: Meta, model: ProbeModel) -> tuple[NDArray[np.int64], ...]:
     """Turn ``(shank:x:z:used)`` (x from the shank's left edge, z from the tip-most row, um) into shank, row, column, used."""
-    entries = _numbers(meta, "snsGeomMap", _n_ap_channels(meta))
+    entries = _numbers(meta, "snsGeomMap", channel_counts(meta).ap)
     shank, x_um, z_um, used = entries.T
     row = np.rint(z_um / model.row_um)
-    column = np.rint((x_um - model.left_um(row)) / model.column_um)
+    column = np.rint((x_um - model.left_um(row)) / (model.column_um or np.inf))
     if np.any(np.abs(z_um - row * model.row_um) > model.row_um / 4):
         raise PiecesDoNotFit(
             meta.path, "its contacts stand between the rows", expected=f"rows of a {model.name}", todo=_TODO
@@ -201,14 +175,14 @@ def _numbers(meta: Meta, key: str, n_channels: int) -> NDArray[np.float64]:
         numbers = np.array([[float(part) for part in group.split(":")] for group in groups], np.float64)
     except ValueError as error:
         raise meta.odd(f"~{key} holds something else than numbers", "(shank:...:used) groups") from error
-    if numbers.shape != (n_channels, 4) or not np.isfinite(numbers).all():
+    if numbers.shape != (n_channels, 4) or not (np.abs(numbers) < _FURTHEST).all():
         raise meta.odd(f"~{key} holds groups of another size", "four finite numbers a contact")
     return numbers
 
 
-def _is_moment(text: str) -> bool:
+def _moment(text: str | None) -> str | None:
+    """Return a moment as it is written; None where the text is none."""
     try:
-        datetime.fromisoformat(text)
+        return text if text and datetime.fromisoformat(text) else None
     except ValueError:
-        return False
-    return True
+        return None

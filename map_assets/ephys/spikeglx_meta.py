@@ -16,6 +16,9 @@ from map_assets.vocabulary.errors import UnreadableFile
 from map_assets.vocabulary.files import unchanged
 
 _TODO = "Copy the .meta file from the acquisition computer again."
+_LARGEST_WHOLE = 2.0**53
+"""A float counts no further one by one."""
+_HIGHEST_RATE_HZ = 1e8
 _GROUP = re.compile(r"\(([^()]*)\)")
 
 
@@ -70,9 +73,16 @@ class Meta:
     def whole(self, *keys: str) -> int:
         """Return the first of `keys` as a whole number; errors as in `number`."""
         value = self.number(*keys)
-        if value != int(value):
+        if value != int(value) or abs(value) >= _LARGEST_WHOLE:
             raise self.odd(f"{keys[0]} is {value}", "a whole number")
         return int(value)
+
+    def rate_hz(self, key: str) -> float:
+        """Return a sample rate, Hz; errors as in `number`, and if it is none that a recording has."""
+        value = self.number(key)
+        if not 1 <= value <= _HIGHEST_RATE_HZ:
+            raise self.odd(f"{key} is {value}", "a rate in Hz")
+        return value
 
     def table(self, key: str) -> list[str]:
         """Return a table's header and entries without their brackets; empty if the file has no such table."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from map_assets.behavior.tables import TRIALS
+from map_assets.ephys.sorters.protocol import SortingFolder
 from map_assets.ephys.tables import EPHYS_TRIALS
 from map_assets.vocabulary.files import FoundFile
 
@@ -101,6 +102,17 @@ def write_kilosort(
     return folder
 
 
+def sorting_folder(path: Path, relpath: str = "SC022/run_g0/run_g0_imec0/imec0_ks2") -> SortingFolder:
+    """The folder as read_sortings sees it; its place on the share is made up."""
+    files = {}
+    for file in sorted(path.iterdir()):
+        if file.is_file():
+            status = file.stat()
+            name = PurePosixPath(file.name)
+            files[file.name] = FoundFile("ephys", path, name, "sorting", status.st_size, status.st_mtime_ns)
+    return SortingFolder(PurePosixPath(relpath), files)
+
+
 def trials_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """A `trials` table; what a row does not say is ordinary."""
     ordinary = {
@@ -114,7 +126,9 @@ def trials_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         "n_delays": 1,
         "n_go_cues": 1,
     }
-    return TRIALS.from_rows([{**ordinary, "stop_s": row["start_s"] + 4.0, **row} for row in rows])
+    found = [{**ordinary, "stop_s": row["start_s"] + 4.0, **row} for row in rows]
+    until_s = [*(row["start_s"] for row in found[1:]), *(row["stop_s"] for row in found[-1:])]
+    return TRIALS.from_rows([{"until_s": end_s, **row} for end_s, row in zip(until_s, found, strict=True)])
 
 
 def ephys_trials_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -127,5 +141,5 @@ def ephys_trials_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 def make() -> SimpleNamespace:
     """The makers above, by name."""
     makers: tuple[Callable[..., Any], ...] = (found, found_all, write_meta, write_bitcode, write_kilosort)
-    makers += (trials_table, ephys_trials_table)
+    makers += (trials_table, ephys_trials_table, sorting_folder)
     return SimpleNamespace(session=SESSION, **{maker.__name__: maker for maker in makers})

@@ -12,7 +12,6 @@ from map_assets.ephys.recordings import read_recordings
 from map_assets.vocabulary.errors import (
     CompanionMissing,
     NameDoesNotParse,
-    NoFormatRecognizes,
     PiecesDoNotFit,
     UnreadableFile,
 )
@@ -158,18 +157,78 @@ def test_two_different_bitcode_files_of_one_probe_are_both_rejected(make: Simple
     assert len(one.files) == 2
 
 
-def test_lists_of_pulses_alone_are_rejected_and_beside_a_decoded_file_left_alone(
-    make: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_lists_of_pulses_beside_a_decoded_file_are_left_alone(make: SimpleNamespace, tmp_path: Path) -> None:
     pulses = tmp_path / RUN / "SC022_030319_g0_tcat.nidq.XA_1_2.txt"
     pulses.parent.mkdir(parents=True)
     pulses.write_text("1.0\n")
     found = make.found(tmp_path, pulses.relative_to(tmp_path).as_posix(), "bitcode")
     _, (one,) = read_recordings(make.session, [found])
-    assert isinstance(one.error, NoFormatRecognizes)
+    assert isinstance(one.error, CompanionMissing)
     make.write_bitcode(meta_path(tmp_path, 1).with_name("SC022_bitcode.mat"), ["1010"])
     tables, rejected = read_recordings(make.session, [found, *metas(make, tmp_path)])
     assert (tables["ephys_trials"].num_rows, rejected) == (1, ())
+    assert tables["ephys_trials"].select(["source", "clock"]).to_pylist() == [
+        {"source": "bitcode file", "clock": "probe"}
+    ]
+
+
+def bins(make: SimpleNamespace, root: Path) -> list:
+    return [
+        make.found(root, path.relative_to(root).as_posix(), "spikeglx_bin") for path in sorted(root.rglob("*.ap.bin"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "state"),
+    [
+        ({}, 40, "whole"),
+        ({}, 30, "incomplete copy"),
+        ({"fileSHA1": "0"}, 40, "whole"),
+        ({"fileSHA1": None}, 30, "acquiring"),
+        ({"fileTimeSecs": None}, 40, "acquiring"),
+        ({"fileSizeBytes": None}, 50, "acquiring"),
+        ({}, None, "absent"),
+    ],
+)
+def test_the_state_of_the_bin_is_told(
+    make: SimpleNamespace, tmp_path: Path, changes: dict[str, str | None], size: int | None, state: str
+) -> None:
+    path = make.write_meta(meta_path(tmp_path, 1), **{"fileSizeBytes": "40", **changes})
+    if size is not None:
+        path.with_suffix(".bin").write_bytes(bytes(size))
+    tables, rejected = read_recordings(make.session, [*metas(make, tmp_path), *bins(make, tmp_path)])
+    (row,) = tables["recordings"].to_pylist()
+    assert row["bin_state"] == state
+    assert (row["bin_file"] is None) == (size is None)
+    assert rejected == ()
+
+
+def test_a_bin_that_is_longer_than_its_meta_says_is_set_aside(make: SimpleNamespace, tmp_path: Path) -> None:
+    path = make.write_meta(meta_path(tmp_path, 1), fileSizeBytes="40")
+    path.with_suffix(".bin").write_bytes(bytes(50))
+    tables, (one,) = read_recordings(make.session, [*metas(make, tmp_path), *bins(make, tmp_path)])
+    assert tables["recordings"]["bin_state"].to_pylist() == [None]
+    assert isinstance(one.error, PiecesDoNotFit)
+    assert [file.path.suffix for file in one.files] == [".bin"]
+
+
+def test_the_lf_band_of_a_real_run_is_found_beside_its_ap_band(make: SimpleNamespace, shared_data: Path) -> None:
+    root = shared_data / "spikeglx" / "runs"
+    found = [
+        make.found(root, path.relative_to(root).as_posix(), f"spikeglx_{path.suffix[1:]}")
+        for path in sorted((root / "Noise4Sam_g0").rglob("*"))
+        if path.suffix in {".meta", ".bin"}
+    ]
+    tables, rejected = read_recordings(make.session, found)
+    assert rejected == ()
+    (row,) = tables["recordings"].to_pylist()
+    assert (row["ap_gain"], row["lf_gain"], row["max_int"]) == (500.0, 125.0, 512)
+    assert (row["microvolt_per_bit"], row["microvolt_per_bit_lf"]) == (2.34375, 9.375)
+    assert row["lf_sample_rate_hz"] == 2500.0
+    assert row["lf_meta_file"].endswith("Noise4Sam_g0_t0.imec0.lf.meta")
+    assert row["first_sample"] == 177385
+    assert row["bin_size"] == 121625350
+    assert row["bin_state"] == "incomplete copy"
 
 
 def test_other_roles_are_left_alone(make: SimpleNamespace, tmp_path: Path) -> None:

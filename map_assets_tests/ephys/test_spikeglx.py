@@ -1,17 +1,21 @@
-"""SpikeGLX meta files: 25 real ones of every kind of probe, and damaged ones."""
+"""SpikeGLX meta files: real ones of every kind of probe, and damaged ones."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from map_assets.ephys.probe_models import MODELS, model_of
-from map_assets.ephys.spikeglx import Recording, is_probe_recording, read_recording
+from map_assets.ephys.probe_models import NAMES, model_of
+from map_assets.ephys.spikeglx import Recording, is_probe_recording, open_bin, read_recording
+from map_assets.ephys.spikeglx_gains import gains, saved_channels
 from map_assets.ephys.spikeglx_meta import read_meta
-from map_assets.vocabulary.errors import NoFormatRecognizes, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.errors import BadInput, NoFormatRecognizes, PiecesDoNotFit, UnreadableFile
 
 NP1, NP1_LINEAR, NHP_LONG = (
     "neuropixels 1.0 - 3B",
@@ -82,17 +86,119 @@ def test_contacts_stand_where_an_independent_reader_puts_them(shared_data: Path,
     assert names == list(map(str, probe.contact_ids))
 
 
-@pytest.mark.parametrize("part_number", sorted({part for model in MODELS for part in model.part_numbers}))
-def test_every_listed_model_has_the_layout_that_an_independent_catalogue_has(part_number: str) -> None:
+@pytest.mark.parametrize("part_number", sorted({part for parts in NAMES.values() for part in parts}))
+def test_every_named_model_numbers_its_contacts_as_the_catalogue_orders_them(part_number: str) -> None:
     from probeinterface.neuropixels_tools import build_neuropixels_probe
 
+    model = model_of(part_number.lower(), None)
+    assert model is not None
+    assert part_number in NAMES[model.name]
+    ids = list(map(str, build_neuropixels_probe(part_number).contact_ids))
+    sites_per_shank = model.n_rows * model.n_columns
+    shank, on_shank = np.divmod(np.arange(len(ids)), sites_per_shank)
+    row, column = np.divmod(on_shank, model.n_columns)
+    np.testing.assert_array_equal(model.electrode(shank, row, column), np.arange(len(ids)))
+    assert [name.rsplit("e", 1)[1] for name in ids] == on_shank.astype(str).tolist()
+    assert model.contact_um[shank == 0].min(axis=0).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("part_number", "n_shanks", "sites_per_shank", "row_um", "left_um", "last_row_um"),
+    [
+        ("NP1000", 1, 960, 20, (16, 0), 9580),
+        ("NP2000", 1, 1280, 15, (0, 0), 9585),
+        ("NP2013", 4, 1280, 15, (0, 0), 9585),
+    ],
+)
+def test_contacts_follow_the_published_closed_form(
+    part_number: str, n_shanks: int, sites_per_shank: int, row_um: int, left_um: tuple[int, int], last_row_um: int
+) -> None:
     model = model_of(part_number, None)
     assert model is not None
-    probe = build_neuropixels_probe(part_number)
-    shank, rest = np.divmod(np.arange(model.n_shanks * model.n_rows * model.n_columns), model.n_rows * model.n_columns)
-    row, column = np.divmod(rest, model.n_columns)
-    np.testing.assert_array_equal(model.electrode(shank, row, column), np.arange(len(shank)))
-    np.testing.assert_allclose(model.position_um(shank, row, column), probe.contact_positions, atol=1e-9)
+    assert len(model.contact_um) == n_shanks * sites_per_shank
+    electrode = np.arange(n_shanks * sites_per_shank)
+    shank, row, column = electrode // sites_per_shank, electrode % sites_per_shank // 2, electrode % 2
+    np.testing.assert_array_equal(shank * sites_per_shank + 2 * row + column, model.electrode(shank, row, column))
+    np.testing.assert_array_equal(model.contact_um[:, 0], np.array(left_um)[row % 2] + 32 * column + 250 * shank)
+    np.testing.assert_array_equal(model.contact_um[:, 1], row_um * row)
+    assert model.contact_um[:, 1].max() == last_row_um
+
+
+@pytest.mark.parametrize(
+    ("code", "part_number", "max_int", "fixed_gain"),
+    [
+        *((code, "NP1000", 512, None) for code in (-1, 0, 1)),
+        (21, "NP2000", 8192, 80.0),
+        (24, "NP2010", 8192, 80.0),
+        (1110, "NP1110", 512, None),
+        (2003, "NP2003", 2048, 100.0),
+        (2013, "NP2013", 2048, 100.0),
+        (2020, "NP2020", 2048, 100.0),
+    ],
+)
+def test_a_type_code_alone_names_a_model(code: int, part_number: str, max_int: int, fixed_gain: float | None) -> None:
+    model, named = model_of(None, code), model_of(part_number, None)
+    assert model is not None
+    assert named is not None
+    assert (model.name, model.max_int, model.fixed_gain) == (named.name, max_int, fixed_gain)
+    np.testing.assert_array_equal(model.contact_um, named.contact_um)
+
+
+def test_a_part_number_that_is_unknown_is_not_taken_for_its_type_code() -> None:
+    assert model_of("NP9999", 0) is None
+    assert model_of(None, 77) is None
+
+
+WRITTEN = {
+    # file: AP and LF gain of the first channel, first sample, bytes of the .bin, start
+    "NP-Ultra.meta": (500, 250, 434819, 104697424370, "2021-11-30T16:10:26"),
+    "NP1110_2x192_bank4_g0_t0.imec0.ap.meta": (500, 250, 305280, 172529280, "2026-03-19T22:20:16"),
+    "NP1110_bank0_g0_t0.imec0.ap.meta": (500, 250, 1462140, 378673680, "2026-03-19T22:16:27"),
+    "NP1110_botrow80_g0_t0.imec0.ap.meta": (500, 250, 4551371, 151333490, "2026-03-19T22:18:10"),
+    "NP1110_vstripe_g0_t0.imec0.ap.meta": (500, 250, 467544, 226269120, "2026-03-19T22:15:54"),
+    "NP1_saved_only_subset_of_channels.meta": (500, 250, 53573280, 98746460736, "2022-09-29T11:43:49"),
+    "NP2020_sample_g0_t0.imec0.ap.meta": (100, None, 249578, 858091080, "2026-05-06T22:05:09"),
+    "NP2_2013_all_channels.imec0.ap.meta": (100, None, 500141, 186155200, "2023-09-04T16:01:07"),
+    "NP2_2013_subset_channels.imec0.ap.meta": (100, None, 920506, 75511260, "2023-09-04T16:03:26"),
+    "NP2_4_shanks.imec0.ap.meta": (80, None, 94827, 23598960, "2021-09-20T14:13:34"),
+    "NP2_4_shanks_save_different_electrodes.imec0.ap.meta": (80, None, 135473, 108024840, "2022-10-25T14:53:42"),
+    "Noise_g0_t0.imec0.ap.meta": (500, 125, 177385, 121625350, "2020-11-03T10:35:10"),
+    "allan-longcol_g0_t0.imec0.ap.meta": (500, 250, 26021568, 40057700760, "2021-03-01T09:00:05"),
+    "catgt.meta": (500, 50, 48994605, 98624725430, "2023-04-27T15:21:38"),
+    "doppio-checkerboard_t0.imec0.ap.meta": (500, 250, 1794959, 166320167090, "2020-03-17T09:08:06"),
+    "non_human_primate_long_staggered.imec0.ap.meta": (500, 250, 1037484, 10582341000, "2023-03-13T14:19:21"),
+    "non_human_primate_short_linear_probe_type_0.meta": (500, 250, 105889716, 99308526240, "2023-02-24T09:53:29"),
+    "p2_g0_t0.imec0.ap.meta": (80, None, 1416311, 45205648180, "2019-09-27T16:04:32"),
+    "phase3a.imec.ap.meta": (500, 250, 174660732, 4483321920, "2018-10-18T00:54:51"),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_real_file_tells_gains_start_and_size_as_written(shared_data: Path, name: str) -> None:
+    path = shared_data / "spikeglx/meta" / name
+    told, lines = read(path), dict(line.split("=", 1) for line in path.read_text().splitlines())
+    start = told.recorded_local
+    assert (told.ap_gain, told.lf_gain, told.first_sample, told.bin_size, start) == WRITTEN[name]
+    assert told.created_local == lines["fileCreateTime"]
+    assert told.part_number == lines.get("imDatPrb_pn")
+    assert told.bin_sha1 == (None if lines["fileSHA1"] == "0" else lines["fileSHA1"])
+    assert told.saved.all == told.n_saved_channels == int(lines["nSavedChans"])
+    assert told.saved.ap == len(told.sites.electrode)
+    if "imMaxInt" in lines:
+        assert told.max_int == int(lines["imMaxInt"])
+    if told.lf_gain:
+        assert told.microvolt_per_bit_lf == pytest.approx(0.6 / 512 / told.lf_gain * 1e6, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_every_channels_gain_is_that_of_an_independent_reader(shared_data: Path, name: str) -> None:
+    from probeinterface import read_spikeglx
+
+    path = shared_data / "spikeglx/meta" / name
+    meta = read_meta(path)
+    found, probe = gains(meta, read(path).model), read_spikeglx(path)
+    each = probe.contact_annotations.get("ap_gains", np.full(len(found.ap), probe.annotations["ap_gain"]))
+    np.testing.assert_array_equal(found.ap, each)
 
 
 def test_a_catgt_file_keeps_the_acquisitions_own_time(shared_data: Path) -> None:
@@ -143,6 +249,14 @@ def test_the_gain_is_that_of_the_first_saved_channel(make: SimpleNamespace, tmp_
         ({"imMaxInt": "0"}, UnreadableFile, "imMaxInt"),
         ({"nSavedChans": None}, UnreadableFile, "nSavedChans"),
         ({"snsApLfSy": None}, UnreadableFile, "snsApLfSy"),
+        ({"imMaxInt": "-512"}, UnreadableFile, "imMaxInt"),
+        ({"snsSaveChanSubset": "0:7,768"}, PiecesDoNotFit, "snsSaveChanSubset"),
+        ({"snsSaveChanSubset": "3:0,1:5"}, UnreadableFile, "falls"),
+        ({"snsSaveChanSubset": "0-4"}, UnreadableFile, "0-4"),
+        ({"snsSaveChanSubset": "400:403,768"}, PiecesDoNotFit, "channel 400"),
+        ({"snsApLfSy": "4,0"}, UnreadableFile, "three counts"),
+        ({"snsApLfSy": "4,1,1"}, PiecesDoNotFit, "6 channels"),
+        ({"~imroTbl": "(0,384)(0 0 0 nine 250 1)(1 0 0 5 5 1)(2 0 0 5 5 1)(3 0 0 5 5 1)"}, UnreadableFile, "nine"),
         ({"imDatPrb_pn": "NP9999"}, NoFormatRecognizes, "NP9999"),
         ({"imDatPrb_pn": None, "imDatPrb_type": "77"}, NoFormatRecognizes, "77"),
         ({"~snsShankMap": None}, UnreadableFile, "snsGeomMap"),
@@ -175,3 +289,52 @@ def test_a_run_that_still_goes_on_has_neither_length_nor_hash(make: SimpleNamesp
     path = make.write_meta(tmp_path / "a.ap.meta", fileTimeSecs=None, fileSizeBytes=None, fileSHA1=None)
     recording = read(path)
     assert (recording.duration_s, recording.bin_size, recording.bin_sha1) == (None, None, None)
+
+
+def test_saved_channels_are_named_as_the_subset_has_them(shared_data: Path) -> None:
+    meta = read_meta(shared_data / "spikeglx/meta/NP2_2013_subset_channels.imec0.ap.meta")
+    wanted = [*range(36), *range(72, 96), *range(192, 228), *range(264, 288), 384]
+    assert saved_channels(meta).tolist() == wanted
+
+
+@given(line=st.integers(0, 14), text=st.text("0123456789eE:,.-() xNP=\n", max_size=12), at=st.integers(0, 30))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_meta_file_that_is_damaged_anywhere_is_read_or_refused(
+    make: SimpleNamespace, tmp_path: Path, line: int, text: str, at: int
+) -> None:
+    path = make.write_meta(
+        tmp_path / "a.ap.meta", snsGeomMap="(NP1000,1,0,70)(0:27:0:1)(0:59:0:1)(0:11:20:1)(0:43:20:1)"
+    )
+    path.with_suffix(".bin").write_bytes(bytes(30))
+    lines = path.read_text().splitlines()
+    key, _, value = lines[line % len(lines)].partition("=")
+    lines[line % len(lines)] = f"{key}={value[:at]}{text}{value[at + len(text) :]}"
+    path.write_text("\n".join(lines))
+    try:
+        meta = read_meta(path)
+        if is_probe_recording(meta):
+            assert read_recording(meta).microvolt_per_bit > 0
+            assert open_bin(path.with_suffix(".bin"), path).samples.shape[1] == meta.whole("nSavedChans")
+    except BadInput as error:
+        assert "a.ap." in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("Noise_g0_t0.imec0.ap.meta", "4ae1f6ed4687467836d43369e548fe00"),
+        ("catgt.meta", "4ae1f6ed4687467836d43369e548fe00"),
+    ],
+)
+def test_contacts_and_references_are_those_of_the_earlier_pipelines_configuration(
+    shared_data: Path, name: str, digest: str
+) -> None:
+    recording = read(shared_data / "spikeglx/meta" / name)
+    sites = recording.sites
+    # the earlier pipeline counted contacts from 1 and named a configuration by a digest of them
+    members = [
+        {"probe_type": recording.model.name, "electrode": electrode + 1, "is_used": int(used), "electrode_group": 0}
+        for electrode, used in sorted(zip(sites.electrode.tolist(), sites.is_used.tolist(), strict=True))
+    ]
+    assert (members[0]["electrode"], members[-1]["electrode"], len(members)) == (1, 384, 384)
+    assert hashlib.md5("".join(map(str, members)).encode(), usedforsecurity=False).hexdigest() == digest

@@ -17,9 +17,20 @@ RECORDINGS = Table(
         text("probe_type", "name of the probe's model"),
         whole("n_shanks", "shanks of the probe"),
         whole("n_saved_channels", "channels in the file, the sync channel too"),
+        whole("n_ap_channels", "AP channels in the file", nullable=True),
         real("sample_rate_hz", "exact, as written", "Hz"),
         text("sample_rate_text", "the rate's digits as they stand in the meta file"),
         real("microvolt_per_bit", "of the AP band's first channel", "uV"),
+        real("ap_gain", "of the AP band's first channel", nullable=True),
+        whole("max_int", "count that stands for the end of the range", nullable=True),
+        real("lf_gain", "of the LF band at the first channel; null for a probe without LF band", nullable=True),
+        real(
+            "microvolt_per_bit_lf",
+            "of the LF band at the first channel; null for a probe without LF band",
+            "uV",
+            nullable=True,
+        ),
+        real("lf_sample_rate_hz", "exact, as the LF band's own meta file has it", "Hz", nullable=True),
         real(
             "duration_s",
             "of the recording on the probe's nominal clock; null if the meta does not tell",
@@ -27,10 +38,24 @@ RECORDINGS = Table(
             nullable=True,
         ),
         text("recorded_local", "creation time in the meta, ISO 8601 without zone", nullable=True),
+        text(
+            "created_local",
+            "creation time of this very file (CatGT's later than the recording's), ISO 8601 without zone",
+            nullable=True,
+        ),
+        whole("first_sample", "number of the file's first sample since the acquisition was started", nullable=True),
         whole("bin_size", "size that the meta claims for the .bin file", unit="B", nullable=True),
         text("bin_sha1", "SHA1 that the meta claims for the .bin file", nullable=True),
+        text(
+            "bin_state",
+            "of the AP .bin: whole, acquiring (the meta lacks its last keys), incomplete copy (shorter than the meta says) "
+            "or absent; null where the file was set aside for it is longer than the meta says",
+            nullable=True,
+        ),
+        text("bin_file", "AP .bin under its share's root; null if absent", nullable=True),
         text("folder", "probe's folder under its share's root"),
         text("meta_file", "meta file under its share's root"),
+        text("lf_meta_file", "LF band's meta file under its share's root; null if there is none", nullable=True),
     ),
 )
 
@@ -52,7 +77,7 @@ PROBE_SITES = Table(
 
 EPHYS_TRIALS = Table(
     "ephys_trials",
-    "one trial as the ephys system saw it, on the probe's clock",
+    "one trial as the ephys system saw it, carried onto the probe's clock",
     ("session", "probe", "ephys_trial"),
     (
         SESSION,
@@ -61,7 +86,7 @@ EPHYS_TRIALS = Table(
         text("bitcode", "code received"),
         real(
             "start_probe_s",
-            "first edge of the code on the probe's nominal clock; null if the file has no times",
+            "start of the trial (first edge of its code) on the probe's nominal clock; null if the file has no times",
             "s",
             nullable=True,
         ),
@@ -69,6 +94,22 @@ EPHYS_TRIALS = Table(
         whole(
             "trial_written", "behaviour trial number that the file itself claims; null if it claims none", nullable=True
         ),
-        text("file", "bitcode file under its share's root"),
+        text(
+            "source",
+            "where the codes were read: bitcode file, pulse lists (CatGT's text files) or nidq (lines of the .nidq.bin)",
+            nullable=True,
+        ),
+        text(
+            "clock",
+            "clock that the times were written on: probe, nidq, or another probe's stream (imecN); those of another than "
+            "this probe's were carried over by the sync pulses seen on both",
+            nullable=True,
+        ),
+        text("file", "file of the trial starts (bitcode file, pulse list or .nidq.bin) under its share's root"),
+        text(
+            "events_problem",
+            "why the bitcode file's events and frames were left out; null where none were",
+            nullable=True,
+        ),
     ),
 )

@@ -1,28 +1,39 @@
-"""What the sorters made of a recording: sortings and their units. Their spikes are declared in `spikes`."""
+"""What the sorters made of a recording: sortings, units, labels. Spikes are declared in `spikes`, versions that are not current in `versions`."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from map_assets.ephys.tables.words import PROBE, UNIT_ID
+from map_assets.ephys.tables.words import PROBE, SORTING, UNIT_ID
 from map_assets.vocabulary.table import SESSION, Table, flag, instant, many, real, text, whole
 
 SORTINGS = Table(
     "sortings",
-    "one sorter's result for one probe",
-    ("session", "probe"),
+    "one version of a probe's sorting: one sorter's result, as it was when it was read",
+    ("session", "probe", "sorting"),
     (
         SESSION,
         PROBE,
+        SORTING,
+        flag("is_current", "whether it is the version that units and spikes hold; one of each probe's versions is"),
+        text("current_because", "why it is current; null for the others", nullable=True),
         text("sorter", "sorter that made the result"),
         text("sorter_version", "as found; null if the files do not tell", nullable=True),
         text("curation", "raw, or curated where a person's decisions are in it"),
         instant("sorted_at", "youngest file of the result", nullable=True),
         whole("n_units", "units of the result"),
         whole("n_spikes", "spikes of the result"),
+        whole(
+            "n_unassigned_spikes", "spikes that the sorter found and gave to no unit (noise, deleted)", nullable=True
+        ),
         real("sample_rate_hz", "rate that the sorter was told", "Hz", nullable=True),
         flag("has_metrics", "whether a metrics.csv came with it"),
-        text("folder", "folder under its share's root"),
+        text("folder", "folder under its share's root that it was read from; one of them where several hold the same"),
+        instant("first_seen", "when it was first read"),
+        flag(
+            "is_on_share",
+            "whether its folder held it when the folders were last read; false where it is gone or was written over",
+        ),
     ),
 )
 
@@ -38,6 +49,7 @@ PROBES = Table(
         text("probe_type", "name of the probe's model", nullable=True),
         whole("n_shanks", "shanks of the probe", nullable=True),
         real("sample_rate_hz", "exact, as written", "Hz", nullable=True),
+        text("sorting", "version that is current; null where nothing is sorted yet", nullable=True),
         text("sorter", "null where nothing is sorted yet", nullable=True),
         text("sorter_version", "as found", nullable=True),
         text("curation", "raw or curated", nullable=True),
@@ -70,11 +82,12 @@ _METRICS = (
 
 UNITS = Table(
     "units",
-    "one cluster of one sorting; a unit's region is a join of units and electrodes",
+    "one cluster of the sorting that is current; a unit's region is a join of units and electrodes",
     ("session", "probe", "unit_id"),
     (
         SESSION,
         PROBE,
+        text("sorting", "version of the sorting, as in sortings; null if it is not known", nullable=True),
         UNIT_ID,
         text("quality", "the sorter's or curator's label as found"),
         text("quality_source", "file that the label comes from; none where no file has a label"),
@@ -88,9 +101,18 @@ UNITS = Table(
             "contact with the largest waveform, as in probe_sites; null if the channel is on no known contact",
             nullable=True,
         ),
-        whole("peak_channel", "saved AP channel with the largest waveform, from 0"),
-        real("x_um", "of the peak contact, as in the sorter's channel positions", "um"),
-        real("y_um", "of the peak contact, as in the sorter's channel positions", "um"),
+        whole(
+            "peak_channel",
+            "saved AP channel with the largest waveform, from 0; null where the sorter's files do not tell",
+            nullable=True,
+        ),
+        real(
+            "x_um",
+            "of the peak contact, or of the unit's centre (JRCLUST), as in the sorter's channel positions; null if not told",
+            "um",
+            nullable=True,
+        ),
+        real("y_um", "along the shank; as x_um", "um", nullable=True),
         real("amplitude_uv", "peak to peak", "uV", nullable=True),
         real("snr", "signal to noise; null where the sorter's files do not tell", nullable=True),
         whole("n_spikes", "spikes of the unit"),
@@ -109,4 +131,19 @@ UNITS = Table(
         ),
     ),
     is_open=True,
+)
+
+UNIT_LABELS = Table(
+    "unit_labels",
+    "one label that the sorter or a person gave a cluster, of every version of the sorting",
+    ("session", "probe", "sorting", "unit_id", "source", "name"),
+    (
+        SESSION,
+        PROBE,
+        SORTING,
+        UNIT_ID,
+        text("source", "file that the label comes from"),
+        text("name", "column of that file, or what the sorter calls the label"),
+        text("value", "as found; a number is the text that the file has"),
+    ),
 )
