@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from map_assets.vocabulary.table import Verdict
+
+_ENOUGH_ANCHORS = 5
 
 
 def clock_residuals_are_within_limits(
@@ -16,12 +21,14 @@ def clock_residuals_are_within_limits(
     rms_s: float = 1e-3,
     max_s: float = 5e-3,
     drift_ppm: float = 500.0,
+    outlier_share: float = 0.1,
 ) -> Verdict:
     """Every probe's clock map rests on anchors that it meets within the limits.
 
     A probe whose bitcode file has no times at all has no anchors and passes; the description says so. A probe of which
-    no trial matched, or which has times and yet no anchors, fails. So does a drift that no two crystals have: a line
-    meets two wrong anchors without any residual.
+    no trial matched, or which has times and yet no anchors, fails. So does a drift that no two crystals have (a line
+    meets two wrong anchors without any residual), a lone anchor for several trials (it tells no drift), and a map that
+    too many trials do not meet: a clock that jumped is not two clocks with some outliers.
 
     Parameters
     ----------
@@ -32,13 +39,16 @@ def clock_residuals_are_within_limits(
         Limits of the anchors' root mean square and largest residual, s.
     drift_ppm : float
         Limit of the drift's size, parts per million.
+    outlier_share : float
+        Limit of the share of trials, among those that could be anchors, that do not meet the map: outliers, and trials
+        whose code was found at a time that contradicts the clock. A single one is borne beside five anchors.
     """
     with_times = set() if ephys_trials is None else _probes_with_times(ephys_trials)
     wrong, without_times = [], []
     for row in clock_maps.to_pylist():
         name = f"probe {row['probe']}"
         if not row["matched_trials"]:
-            wrong.append(f"{name} has no matched trial")
+            wrong.append(f"{name} has no matched trial" + (f" ({row['problem']})" if row["problem"] else ""))
         elif not row["n_anchors"] and row["probe"] in with_times:
             wrong.append(f"{name} has times and no anchor")
         elif not row["n_anchors"]:
@@ -48,6 +58,10 @@ def clock_residuals_are_within_limits(
             wrong.append(f"{name} has residuals of {rms_ms:.3f} ms (rms) and {max_ms:.3f} ms (largest)")
         elif abs(row["drift_ppm"]) > drift_ppm:
             wrong.append(f"{name} has a drift of {row['drift_ppm']:.0f} ppm")
+        elif row["n_anchors"] == 1 < len(row["matched_trials"]):
+            wrong.append(f"{name} has one anchor for {len(row['matched_trials'])} matched trials")
+        elif _n_off(row) > max(outlier_share * (row["n_anchors"] + _n_off(row)), row["n_anchors"] >= _ENOUGH_ANCHORS):
+            wrong.append(f"{name} has {_n_off(row)} trials off its clock beside {row['n_anchors']} anchors")
     said = "; ".join(wrong) or f"all anchors within {rms_s * 1e3:g} ms (rms) and {max_s * 1e3:g} ms (largest)"
     if without_times:
         said += f"; no times in the bitcode file of {', '.join(without_times)}, so no clock map"
@@ -56,6 +70,7 @@ def clock_residuals_are_within_limits(
         "probes": clock_maps.num_rows,
         "anchors": int(pc.sum(clock_maps["n_anchors"]).as_py() or 0),
         "matched_trials": sum(len(trials) for trials in clock_maps["matched_trials"].to_pylist()),
+        "off_the_clock": sum(map(_n_off, clock_maps.to_pylist())),
         **({} if largest is None else {"residual_max_s": float(largest)}),
     }
     return Verdict(not wrong, said, figures)
@@ -111,6 +126,30 @@ def units_and_spikes_agree(units: pa.Table, spikes: pa.Table) -> Verdict:
         "different_counts": n_different,
     }
     return Verdict(not n_lonely and not n_different, said, figures)
+
+
+def classes_are_younger_than_their_sorting(unit_classes: pa.Table, probes: pa.Table) -> Verdict:
+    """No probe's sorting was written after the classifier's file, which counts through the units of the one it was made from.
+
+    Files keep no other trace of each other; a copy that lost its time can pass or fail in error.
+    """
+    written = pc.max(unit_classes["file_modified_at"]).as_py()
+    later = [
+        row["probe"]
+        for row in probes.select(["probe", "sorted_at"]).to_pylist()
+        if written is not None and row["sorted_at"] is not None and row["sorted_at"] > written
+    ]
+    n_good = pc.sum(pc.equal(unit_classes["class"], "good")).as_py() or 0
+    said = f"{n_good} of {unit_classes.num_rows} units are good"
+    if later:
+        said += f"; probe {', '.join(map(str, later))} was sorted after the file was made, so its places may mean other units"
+    figures = {"units": unit_classes.num_rows, "good": int(n_good), "later_sortings": len(later)}
+    return Verdict(not later, said, figures)
+
+
+def _n_off(clock: Mapping[str, Any]) -> int:
+    """Trials of a probe that do not meet its clock map."""
+    return (clock["n_outliers"] or 0) + len(clock["contradicted_trials"] or [])
 
 
 def _probes_with_times(ephys_trials: pa.Table) -> set[int]:

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from map_assets.ephys.tables import CLOCK_MAPS
-from map_assets.ephys.trial_match import TrialMatch, match_trials
+from map_assets.ephys.trial_match import BOUND_S, TrialMatch, match_trials
+from map_assets.ephys.trial_times import clock_of_most
 from map_assets.vocabulary.clock import ClockMap, fit_clock_map
 from map_assets.vocabulary.errors import ClockDoesNotFit
 
@@ -29,7 +30,8 @@ OUTLIER_S = 5e-3
 """An anchor is never an outlier below this residual, s."""
 OUTLIER_MADS = 6.0
 """An anchor is an outlier above this many median absolute deviations (and above `OUTLIER_S`)."""
-_MOST_SLOPES_FROM = 300
+TRIAL_START_BOUND_S = 0.25
+"""Where the start of the trial stands for the start of its code, the two may be further apart than `BOUND_S`."""
 
 Seconds = NDArray[np.float64]
 
@@ -63,12 +65,13 @@ def make_clock_maps(
     -------
     pyarrow.Table
         `clock_maps`, one row a probe of `ephys_trials`. A probe whose bitcode file has codes but no times has matched
-        trials and no anchors. A probe of which nothing matches has no matched trials, and all trials unmatched.
+        trials and no anchors. A probe of which nothing matches, or whose trials can be numbered in more than one way,
+        has no matched trials, all trials unmatched, and the reason in `problem`.
 
     Raises
     ------
-    ClockDoesNotFit
-        If not one probe's trials match.
+    TrialsAreAmbiguous, ClockDoesNotFit
+        If not one probe's trials can be matched: the first probe's reason.
     """
     trials = trials.sort_by("trial")
     rows, errors = [], []
@@ -78,7 +81,7 @@ def make_clock_maps(
             row = _fitted(trials, seen, _duration_s(recordings, probe))
         except ClockDoesNotFit as error:
             errors.append(error)
-            row = _unfitted(trials, seen)
+            row = _unfitted(trials, seen) | {"problem": str(error)}
         rows.append({"session": session, "probe": probe, **row})
     if errors and len(errors) == len(rows):
         raise errors[0]
@@ -88,9 +91,9 @@ def make_clock_maps(
 def robust_clock_map(probe_s: Seconds, session_s: Seconds) -> tuple[ClockMap, NDArray[np.bool_]]:
     """Fit a clock map to anchors, some of which may be wrong.
 
-    A first line through the median slope of anchor pairs and the median lag finds the outliers (residual above
-    `OUTLIER_S` and above `OUTLIER_MADS` median absolute deviations); they are dropped once, and the rest is fitted by
-    least squares.
+    The clock that most anchors meet within `OUTLIER_S` finds the outliers (residual above `OUTLIER_S` and above
+    `OUTLIER_MADS` median absolute deviations); they are dropped once, and the rest is fitted by least squares. Of
+    anchors on two clocks, because one of them jumped, those on the lesser one are outliers.
 
     Returns
     -------
@@ -98,24 +101,22 @@ def robust_clock_map(probe_s: Seconds, session_s: Seconds) -> tuple[ClockMap, ND
     is_anchor : numpy.ndarray of bool, shape (n,)
         False for those dropped.
     """
-    lag = session_s - probe_s
-    some = np.unique(np.linspace(0, len(probe_s) - 1, min(len(probe_s), _MOST_SLOPES_FROM)).astype(np.intp))
-    i, j = np.triu_indices(len(some), 1)
-    apart = probe_s[some][j] - probe_s[some][i]
-    slopes = (lag[some][j] - lag[some][i])[apart != 0] / apart[apart != 0]
-    drift = float(np.median(slopes)) if len(slopes) else 0.0
-    residual = lag - drift * probe_s
-    residual = np.abs(residual - np.median(residual))
+    residual = np.abs(clock_of_most(probe_s, session_s - probe_s, OUTLIER_S).residuals_s(probe_s, session_s))
     is_anchor = residual <= max(OUTLIER_S, OUTLIER_MADS * float(np.median(residual)))
     return fit_clock_map(probe_s[is_anchor], session_s[is_anchor]), is_anchor
 
 
 def _fitted(trials: pa.Table, seen: pa.Table, duration_s: float | None) -> dict[str, Any]:
+    start_s, ephys_start_probe_s, bound_s = _starts(trials, seen)
     match = match_trials(
         trials["trial"].to_pylist(),
         trials["bitcode"].to_pylist(),
         seen["bitcode"].to_pylist(),
         seen["trial_written"].to_pylist(),
+        start_s=start_s,
+        ephys_start_probe_s=ephys_start_probe_s,
+        bound_s=bound_s,
+        file=seen["file"][0].as_py(),
     )
     row = _row(match)
     anchors = _anchors(trials, seen, match)
@@ -123,7 +124,8 @@ def _fitted(trials: pa.Table, seen: pa.Table, duration_s: float | None) -> dict[
         return row
     clock, is_anchor = robust_clock_map(anchors.probe_s, anchors.session_s)
     probe_s, session_s = anchors.probe_s[is_anchor], anchors.session_s[is_anchor]
-    residual = clock.residuals_s(probe_s, session_s)
+    residuals = clock.residuals_s(anchors.probe_s, anchors.session_s)
+    residual = residuals[is_anchor]
     last_probe_s = float(np.nanmax(np.r_[_seconds(seen, "start_probe_s"), _seconds(seen, "go_probe_s")]))
     is_whole = duration_s is not None and duration_s >= last_probe_s
     return row | {
@@ -137,6 +139,10 @@ def _fitted(trials: pa.Table, seen: pa.Table, duration_s: float | None) -> dict[
         "anchor_probe_s": probe_s.tolist(),
         "anchor_session_s": session_s.tolist(),
         "anchor_residual_s": residual.tolist(),
+        "n_outliers": int(np.count_nonzero(~is_anchor)),
+        "outlier_trials": anchors.trials[~is_anchor].tolist(),
+        "outlier_session_s": anchors.session_s[~is_anchor].tolist(),
+        "outlier_residual_s": residuals[~is_anchor].tolist(),
         "observed_from_s": clock.offset_s,
         "observed_to_s": float(clock.session_s(duration_s)) if duration_s is not None and is_whole else None,
     }
@@ -154,11 +160,23 @@ def _row(match: TrialMatch) -> dict[str, Any]:
         "matched_ephys_trials": list(match.ephys_trials),
         "unmatched_behavior_trials": list(match.unmatched_trials),
         "unmatched_ephys_trials": list(match.unmatched_ephys_trials),
+        "contradicted_trials": [trial for trial, _ in match.contradicted],
         "anchor_trials": [],
         "anchor_probe_s": [],
         "anchor_session_s": [],
         "anchor_residual_s": [],
     }
+
+
+def _starts(trials: pa.Table, seen: pa.Table) -> tuple[Seconds, Seconds, float]:
+    """Choose the instants that tell trials apart, and how far they may disagree: those that most trials of both sides have."""
+    go_s = np.where(trials["n_go_cues"].to_numpy() == 1, _seconds(trials, "go_s"), np.nan)
+    kinds = (
+        (_seconds(trials, "bitcode_start_s"), _seconds(seen, "start_probe_s"), BOUND_S),
+        (_seconds(trials, "start_s"), _seconds(seen, "start_probe_s"), TRIAL_START_BOUND_S),
+        (go_s, _seconds(seen, "go_probe_s"), BOUND_S),
+    )
+    return max(kinds, key=lambda kind: min(np.count_nonzero(np.isfinite(times)) for times in kind[:2]))
 
 
 def _anchors(trials: pa.Table, seen: pa.Table, match: TrialMatch) -> Anchors | None:

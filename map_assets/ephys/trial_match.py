@@ -1,23 +1,39 @@
-"""Which behaviour trial each ephys trial is, by their codes. What the matched instants make of the clocks lives in `clock_maps`.
+"""Which behaviour trial each ephys trial is. What the matched instants make of the clocks lives in `clock_maps`.
 
-The two code sequences are aligned in order. The best alignment has the most pairs of equal codes and, among those, the
-fewest shifts (places where the behaviour trial number minus the ephys trial number changes: one side lost or gained
-trials there). Several alignments may be equally good, because codes repeat; only pairs that stand in all of them count,
-so a repeated code is settled by its neighbours or not at all.
+Codes say which trials can be one; `trial_alignment` says which alignments of the two streams are possible. If these are
+one alignment, it counts. If there are several (codes repeat, and one side lost or gained trials), the starts on both
+clocks choose, and after them the trial numbers that the bitcode file claims. What is still open then is an error that
+shows both streams: a number is never guessed. An ephys trial that simply has no partner is unmatched.
+
+Where starts are known they also have the right of refusal: a pair that the codes alone would make, and whose starts
+disagree with the clock of the others, is contradicted and stays unmatched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from map_assets.vocabulary.errors import ClockDoesNotFit
+from map_assets.ephys.trial_alignment import (
+    DOUBT_BITS,
+    Candidates,
+    candidates,
+    is_chain,
+    most_lost,
+    possible_pairs,
+)
+from map_assets.ephys.trial_times import best_line, step_bits
+from map_assets.vocabulary.errors import ClockDoesNotFit, TrialsAreAmbiguous
 
-Whole = NDArray[np.int64]
+BOUND_S = 0.02
+"""Starts of one trial on the two clocks agree within this once the clocks are fitted, s; they do to milliseconds."""
+_SHOWN = 3
+
+Seconds = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -29,19 +45,41 @@ class TrialMatch:
     trials, ephys_trials : tuple of int
         Behaviour trial numbers and the ephys trials' numbers in their stream (from 1), in the same order.
     unmatched_trials, unmatched_ephys_trials : tuple of int
+    contradicted : tuple of (int, int)
+        Pairs (trial, ephys trial) of equal codes whose starts contradict the clock of the others; both are unmatched.
     """
 
     trials: tuple[int, ...]
     ephys_trials: tuple[int, ...]
     unmatched_trials: tuple[int, ...]
     unmatched_ephys_trials: tuple[int, ...]
+    contradicted: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """Both streams as they came: numbers and codes of the behaviour trials, codes and claimed numbers of the ephys trials."""
+
+    file: str
+    numbers: NDArray[np.int64]
+    codes: Sequence[str | None]
+    ephys_codes: Sequence[str | None]
+    claimed: Sequence[int | None]
+    start_s: Seconds
+    ephys_start_s: Seconds
+    bound_s: float
 
 
 def match_trials(
     trials: Sequence[int],
     codes: Sequence[str | None],
-    ephys_codes: Sequence[str],
+    ephys_codes: Sequence[str | None],
     trial_written: Sequence[int | None] | None = None,
+    *,
+    start_s: ArrayLike | None = None,
+    ephys_start_probe_s: ArrayLike | None = None,
+    bound_s: float = BOUND_S,
+    file: str = "bitcode",
 ) -> TrialMatch:
     """Match the trials of a behaviour file and of an ephys stream.
 
@@ -51,96 +89,152 @@ def match_trials(
         Behaviour trial numbers, rising; gaps are skipped trials.
     codes : sequence of (str or None)
         Their codes; None where a trial has none.
-    ephys_codes : sequence of str
+    ephys_codes : sequence of (str or None)
         Codes in the ephys stream's order; its trial numbers count from 1.
     trial_written : sequence of (int or None), optional
-        Behaviour trial numbers that the bitcode file claims. They are used only where codes leave a choice, and only
-        if none of them contradicts the codes.
+        Behaviour trial numbers that the bitcode file claims. They are used only where codes and starts leave a choice,
+        and only if none of them contradicts a code or the order.
+    start_s, ephys_start_probe_s : array_like of float, optional
+        The same instant of each trial on the session clock and on the probe's, s; NaN where unknown. A pair of which
+        either is unknown stands by its codes.
+    bound_s : float
+        How far the two may disagree once the clocks are fitted, s.
+    file : str
+        What to call the ephys stream in an error.
 
     Raises
     ------
+    TrialsAreAmbiguous
+        If more than one numbering is possible.
     ClockDoesNotFit
         If not a single trial can be matched.
     """
-    numbers = np.asarray(trials, np.int64)
-    columns = _places(codes, ephys_codes)
-    pairs = _certain_pairs(numbers, columns, len(ephys_codes))
-    if trial_written is not None:
-        pairs = _settled_by_numbers(pairs, numbers, columns, trial_written)
-    if not len(pairs):
+    streams = _Streams(
+        file,
+        np.asarray(trials, np.int64),
+        codes,
+        ephys_codes,
+        trial_written if trial_written is not None else [None] * len(ephys_codes),
+        _times(start_s, len(codes)),
+        _times(ephys_start_probe_s, len(ephys_codes)),
+        bound_s,
+    )
+    found = candidates(codes, ephys_codes)
+    try:
+        pairs, by_codes = _numbered(streams, found)
+    except TrialsAreAmbiguous:
+        claimed = _as_claimed(streams, found)
+        if claimed is None:
+            raise
+        pairs, by_codes = _numbered(streams, claimed)
+    if not len(pairs.row):
         raise ClockDoesNotFit(
-            "bitcode",
-            f"none of {len(ephys_codes)} ephys trials can be matched with one of {len(numbers)} behaviour trials",
+            file,
+            f"none of {len(ephys_codes)} ephys trials can be matched with one of {len(codes)} behaviour trials",
             expected="the codes of one session on both sides",
             todo="Check that the bitcode file belongs to this session.",
         )
-    left = np.setdiff1d(np.arange(len(numbers)), pairs[:, 0])
-    left_ephys = np.setdiff1d(np.arange(len(ephys_codes)), pairs[:, 1]) + 1
+    return _match(streams, pairs, by_codes)
+
+
+def _numbered(streams: _Streams, found: Candidates) -> tuple[Candidates, Candidates]:
+    """Return the pairs that count, and those that codes alone would make (the same, where codes leave a choice)."""
+    by_codes = _possible(streams, found)
+    if is_chain(by_codes):
+        line = best_line(by_codes, streams.start_s, streams.ephys_start_s, streams.bound_s)
+        if line is None:
+            return by_codes, by_codes
+        standing = by_codes.only(line.is_on | ~_is_timed(streams, by_codes))
+        if len(standing.row) == len(by_codes.row) or by_codes.only(line.is_on).bits > DOUBT_BITS:
+            return standing, by_codes
+    line = best_line(found, streams.start_s, streams.ephys_start_s, streams.bound_s)
+    if line is None or line.n < 2:
+        raise _ambiguous(streams, by_codes)
+    bits = step_bits(streams.start_s, streams.bound_s)
+    pair_bits = bits + found.only(line.is_on).bits / np.count_nonzero(line.is_on)
+    slack = min(most_lost(len(streams.codes), len(streams.ephys_codes)), int(DOUBT_BITS / pair_bits))
+    if line.n_next and line.n - line.n_next <= slack:
+        raise _ambiguous(streams, found)
+    standing = found.with_more(np.where(line.is_on, bits, 0.0)).only(line.is_on | ~_is_timed(streams, found))
+    pairs = _possible(streams, standing)
+    if not is_chain(pairs):
+        raise _ambiguous(streams, pairs)
+    return pairs, pairs
+
+
+def _possible(streams: _Streams, found: Candidates) -> Candidates:
+    return found.only(possible_pairs(found, len(streams.codes), len(streams.ephys_codes)))
+
+
+def _is_timed(streams: _Streams, found: Candidates) -> Flags:
+    return np.isfinite(streams.start_s[found.row]) & np.isfinite(streams.ephys_start_s[found.place])
+
+
+def _as_claimed(streams: _Streams, found: Candidates) -> Candidates | None:
+    """Leave of each ephys trial whose number is claimed only that candidate; None if a claim contradicts a code or the order.
+
+    An ephys trial that claims the number of a trial that the behaviour file lacks (a skipped one) has no candidate left.
+    """
+    claims = np.asarray([-1 if trial is None else trial for trial in streams.claimed], np.int64)
+    places = np.flatnonzero(claims >= 0)
+    is_here = np.isin(claims[places], streams.numbers)
+    numbers = streams.numbers[found.row]
+    is_claimed = claims[found.place] == numbers
+    if (
+        not len(places)
+        or np.count_nonzero(is_claimed) != np.count_nonzero(is_here)
+        or np.any(np.diff(claims[places]) <= 0)
+    ):
+        return None
+    is_free = (claims[found.place] < 0) & ~np.isin(numbers, claims[places])
+    return found.only(is_claimed | is_free)
+
+
+def _match(streams: _Streams, pairs: Candidates, by_codes: Candidates) -> TrialMatch:
+    left = np.setdiff1d(np.arange(len(streams.codes)), pairs.row)
+    left_ephys = np.setdiff1d(np.arange(len(streams.ephys_codes)), pairs.place) + 1
+    is_refused = ~np.isin(by_codes.place, pairs.place)
+    refused = zip(streams.numbers[by_codes.row[is_refused]], by_codes.place[is_refused] + 1, strict=True)
     return TrialMatch(
-        tuple(numbers[pairs[:, 0]].tolist()),
-        tuple((pairs[:, 1] + 1).tolist()),
-        tuple(numbers[left].tolist()),
+        tuple(streams.numbers[pairs.row].tolist()),
+        tuple((pairs.place + 1).tolist()),
+        tuple(streams.numbers[left].tolist()),
         tuple(left_ephys.tolist()),
+        tuple((int(trial), int(ephys_trial)) for trial, ephys_trial in refused),
     )
 
 
-def _places(codes: Sequence[str | None], ephys_codes: Sequence[str]) -> list[Whole]:
-    """For each behaviour trial, the places of its code in the ephys stream, rising."""
-    places: dict[str, list[int]] = {}
-    for place, code in enumerate(ephys_codes):
-        places.setdefault(code, []).append(place)
-    return [np.asarray(places.get(code, []) if code else [], np.int64) for code in codes]
+def _times(values: ArrayLike | None, n: int) -> Seconds:
+    return np.full(n, np.nan) if values is None else np.asarray(values, np.float64)
 
 
-def _certain_pairs(numbers: Whole, columns: list[Whole], n_ephys: int) -> Whole:
-    """Pairs (row in `numbers`, place in the ephys stream) that stand in every best alignment, shape (k, 2)."""
-    rows = np.repeat(np.arange(len(columns)), [len(column) for column in columns])
-    if not len(rows):
-        return np.empty((0, 2), np.int64)
-    places = np.concatenate(columns)
-    pair_worth = len(numbers) + n_ephys + 1
-    before = _chains(numbers, columns, n_ephys, pair_worth)
-    backwards = [n_ephys - 1 - column[::-1] for column in columns[::-1]]
-    after = _chains(-numbers[::-1], backwards, n_ephys, pair_worth)[::-1]
-    whole = before + after - pair_worth
-    is_best = whole == whole.max()
-    rank = -(-before // pair_worth)
-    n_of_rank = np.bincount(rank[is_best], minlength=int(rank.max()) + 1)
-    is_certain = is_best & (n_of_rank[rank] == 1)
-    return np.stack([rows[is_certain], places[is_certain]], axis=1)
-
-
-def _chains(numbers: Whole, columns: list[Whole], n_ephys: int, pair_worth: int) -> Whole:
-    """Worth of the best alignment that ends with each pair (`pair_worth` a pair, minus one a shift), pair after pair."""
-    best_until = np.zeros(n_ephys + 1, np.int64)
-    first_diagonal = int(numbers.min()) - n_ephys + 1
-    on_diagonal = np.zeros(int(numbers.max()) - first_diagonal + 1, np.int64)
-    worths = []
-    for number, column in zip(numbers.tolist(), columns, strict=True):
-        diagonal = number - column - first_diagonal
-        worth = pair_worth + np.maximum(on_diagonal[diagonal], np.maximum(best_until[column] - 1, 0))
-        on_diagonal[diagonal] = worth
-        best_until[column + 1] = np.maximum(best_until[column + 1], worth)
-        np.maximum.accumulate(best_until, out=best_until)
-        worths.append(worth)
-    return np.concatenate(worths)
-
-
-def _settled_by_numbers(
-    pairs: Whole, numbers: Whole, columns: list[Whole], trial_written: Sequence[int | None]
-) -> Whole:
-    """Add pairs that the claimed numbers name and the codes allow; none if a claim contradicts a code or the order."""
-    row_of = {number: row for row, number in enumerate(numbers.tolist())}
-    claims = [
-        (row_of[trial], place) for place, trial in enumerate(trial_written) if trial is not None and trial in row_of
-    ]
-    claimed_rows = {place: row for row, place in claims}
-    is_consistent = (
-        all(place in columns[row] for row, place in claims)
-        and all(earlier[0] < later[0] for earlier, later in pairwise(claims))
-        and all(claimed_rows.get(place, row) == row for row, place in pairs.tolist())
+def _ambiguous(streams: _Streams, pairs: Candidates) -> TrialsAreAmbiguous:
+    """Name the first ephys trial with a choice, and show both streams around it."""
+    place, row = _first_doubt(pairs)
+    choices = streams.numbers[pairs.row[pairs.place == place]].tolist()
+    which = " or ".join(map(str, choices[:_SHOWN])) + (" or others" if len(choices) > _SHOWN else "")
+    if len(choices) == 1:
+        which += " or none"
+    rows = range(max(0, row - _SHOWN), min(len(streams.codes), row + _SHOWN + 1))
+    places = range(max(0, place - _SHOWN), min(len(streams.ephys_codes), place + _SHOWN + 1))
+    behavior = " ".join(f"{streams.numbers[at]}:{streams.codes[at] or '-'}" for at in rows)
+    ephys = " ".join(f"{at + 1}:{streams.ephys_codes[at] or '-'}" for at in places)
+    return TrialsAreAmbiguous(
+        streams.file,
+        f"ephys trial {place + 1} can be behaviour trial {which}: behaviour has ... {behavior} ..., "
+        f"ephys has ... {ephys} ... (trial:code)",
+        expected="codes or starts that leave one numbering",
+        todo="Write the right trial numbers into the bitcode file as trialNum.",
     )
-    if not is_consistent:
-        return pairs
-    merged = np.asarray(sorted({*map(tuple, pairs.tolist()), *claims}), np.int64).reshape(-1, 2)
-    return merged if np.all(np.diff(merged, axis=0) > 0) else pairs
+
+
+def _first_doubt(pairs: Candidates) -> tuple[int, int]:
+    """Return place and row of the first ephys trial that has two candidates, or one that crosses another's."""
+    several = np.flatnonzero(np.bincount(pairs.place) > 1)
+    if len(several):
+        place = int(several[0])
+        return place, int(pairs.row[np.argmax(pairs.place == place)])
+    order = np.argsort(pairs.place)
+    falls = np.flatnonzero(np.diff(pairs.row[order]) <= 0)
+    at = order[falls[0] if len(falls) else 0]
+    return int(pairs.place[at]), int(pairs.row[at])

@@ -26,8 +26,11 @@ def figure_table(name: str, meaning: str) -> Table:
 BEHAVIOR_PERFORMANCE = figure_table(
     "behavior_performance", "figure: the session's performance over trials and by photostimulation"
 )
+CLOCK_RESIDUALS = figure_table(
+    "clock_residuals", "figure: how well each probe's clock map meets its anchors over the session, with the limits"
+)
 UNIT_RASTER_PSTH = figure_table(
     "unit_raster_psth", "figure: raster and PSTH of the session's most active unit with a good label, by lick side"
 )
 
-TABLES = (BEHAVIOR_PERFORMANCE, UNIT_RASTER_PSTH)
+TABLES = (BEHAVIOR_PERFORMANCE, CLOCK_RESIDUALS, UNIT_RASTER_PSTH)

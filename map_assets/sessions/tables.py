@@ -1,8 +1,8 @@
-"""The table that the sessions room makes."""
+"""Tables that the sessions room makes."""
 
 from __future__ import annotations
 
-from map_assets.vocabulary.table import SESSION, Table, instant, text, whole
+from map_assets.vocabulary.table import SESSION, Table, flag, instant, text, whole
 
 SESSIONS = Table(
     "sessions",
@@ -29,4 +29,20 @@ SESSIONS = Table(
     ),
 )
 
-TABLES = (SESSIONS,)
+COVERAGE = Table(
+    "coverage",
+    "one trial of the behaviour file and one source: whether the source observed it. Where it did not, there is nothing to "
+    "count: no spike is silence only where is_observed is true",
+    ("session", "trial", "source_kind", "source"),
+    (
+        SESSION,
+        whole("trial", "trial number as in the file, from 1; skipped trials too"),
+        text("source_kind", "behavior, probe or camera"),
+        text("source", "behavior; the probe's insertion number; or the camera's position"),
+        whole("probe", "that number again, for joins; null where the source is no probe", nullable=True),
+        flag("is_observed", "whether the source saw the whole trial, and the trial was kept"),
+        text("reason", "why the trial is not observed; null exactly where it is", nullable=True),
+    ),
+)
+
+TABLES = (SESSIONS, COVERAGE)

@@ -14,6 +14,7 @@
     │   ├── PiecesDoNotFit         files that belong together disagree (counts, ids, serial numbers)
     │   ├── CompanionMissing       a file that it cannot be read without has not arrived: the file waits, it is not set aside
     │   └── ClockDoesNotFit        two clocks cannot be matched within the limits
+    │       └── TrialsAreAmbiguous   more than one numbering of the ephys trials is possible; both streams are shown
     ├── NotYet                   something named has still to arrive: wait
     │   ├── NoSuchTable            the store holds no such table for the session
     │   ├── NoSubject              the animal is not in the registry
@@ -95,6 +96,10 @@ class CompanionMissing(BadInput):
 
 class ClockDoesNotFit(BadInput):
     """Two clocks cannot be matched within the limits."""
+
+
+class TrialsAreAmbiguous(ClockDoesNotFit):
+    """More than one numbering of the ephys trials is possible; its text shows both streams around the first doubt."""
 
 
 class NotYet(MapAssetsError):

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from map_assets.ephys.checks import clock_residuals_are_within_limits
 from map_assets.ephys.clock_maps import make_clock_maps, robust_clock_map
 from map_assets.ephys.tables import RECORDINGS
 from map_assets.vocabulary.clock import ClockMap
-from map_assets.vocabulary.errors import ClockDoesNotFit
+from map_assets.vocabulary.errors import ClockDoesNotFit, TrialsAreAmbiguous
 
 TRUE = ClockMap(offset_s=-12.5, drift_ppm=20.0)
 N = 12
@@ -49,6 +50,27 @@ def ephys_rows(behavior: list[dict[str, Any]], clock: ClockMap = TRUE, probe: in
         }
         for row in behavior
     ]
+
+
+def long_session(n: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Trials of uneven length with codes of their own, and the same as a probe sees them to a tenth of a millisecond."""
+    rng = np.random.default_rng(n)
+    start_s = np.cumsum(rng.uniform(4, 12, n))
+    behavior = [
+        {
+            "trial": k + 1,
+            "start_s": float(t),
+            "go_s": float(t) + 2.5,
+            "bitcode": f"{k * 40503 % 65536:016b}",
+            "bitcode_start_s": float(t) + 0.01,
+        }
+        for k, t in enumerate(start_s)
+    ]
+    seen = ephys_rows(behavior)
+    for row in seen:
+        row["start_probe_s"] += rng.uniform(-1e-4, 1e-4)
+        row["go_probe_s"] += rng.uniform(-1e-4, 1e-4)
+    return behavior, seen
 
 
 def recording(probe: int, duration_s: float | None) -> dict[str, Any]:
@@ -140,6 +162,9 @@ def test_wrong_anchors_are_dropped_and_counted(make: SimpleNamespace) -> None:
     assert row["anchor_trials"] == [n for n in range(1, N + 1) if n not in {4, 10}]
     assert len(row["matched_trials"]) == N
     assert row["residual_max_s"] < 1e-9
+    assert (row["n_outliers"], row["outlier_trials"]) == (2, [4, 10])
+    assert row["outlier_session_s"] == [START_S[3] + 2.5, START_S[9] + 2.5]
+    assert row["outlier_residual_s"] == pytest.approx([-0.4, 90.0], abs=1e-2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -157,6 +182,99 @@ def test_a_fifth_of_wrong_anchors_does_not_move_the_clock(
     assert not is_anchor[wrong].any()
     assert is_anchor.sum() == n - len(wrong)
     np.testing.assert_allclose(clock.session_s(true.probe_s(session_s)), session_s, atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-500, 500), st.integers(10, 200), st.integers(0, 2**32 - 1), st.booleans())
+def test_three_tenths_of_wrong_anchors_do_not_move_the_clock(
+    drift_ppm: float, n: int, seed: int, is_one_stretch: bool
+) -> None:
+    """Each wrong by its own error, or all of one stretch by the same: a second cluster."""
+    rng = np.random.default_rng(seed)
+    true = ClockMap(30.0, drift_ppm)
+    session_s = np.cumsum(rng.uniform(4, 12, n))
+    probe_s = true.probe_s(session_s) + rng.uniform(-1, 1, n) * 2e-5
+    n_wrong = int(0.3 * n)
+    first = int(rng.integers(0, n - n_wrong + 1))
+    wrong = np.arange(first, first + n_wrong) if is_one_stretch else rng.choice(n, n_wrong, replace=False)
+    probe_s[wrong] += rng.uniform(0.1, 5) if is_one_stretch else rng.uniform(0.1, 5, n_wrong) * rng.choice([-1, 1])
+    clock, is_anchor = robust_clock_map(probe_s, session_s)
+    assert np.flatnonzero(~is_anchor).tolist() == sorted(wrong.tolist())
+    np.testing.assert_allclose(clock.session_s(true.probe_s(session_s)), session_s, atol=1e-4)
+
+
+@pytest.mark.parametrize("first_after", [2, 20, 30, 40, 57])
+@pytest.mark.parametrize("jump_s", [0.012, 0.3, 40.0])
+def test_a_clock_that_jumps_fails_the_check_and_hides_nothing(
+    make: SimpleNamespace, first_after: int, jump_s: float
+) -> None:
+    behavior, seen = long_session(60)
+    for row in seen[first_after:]:
+        row["start_probe_s"] += jump_s
+        row["go_probe_s"] += jump_s
+    table = make_clock_maps(make.session, make.trials_table(behavior), make.ephys_trials_table(seen))
+    row = table.to_pylist()[0]
+    verdict = clock_residuals_are_within_limits(table, make.ephys_trials_table(seen))
+    off = set(row["outlier_trials"]) | set(row["contradicted_trials"])
+    assert verdict.passed is not (6 <= first_after <= 54)
+    if first_after != 30:
+        assert off == set(range(1, first_after + 1) if first_after < 30 else range(first_after + 1, 61))
+        assert row["drift_ppm"] == pytest.approx(20.0, abs=1)
+    assert set(row["matched_trials"]) | set(row["unmatched_behavior_trials"]) == set(range(1, 61))
+
+
+def test_a_trial_whose_start_contradicts_the_clock_is_not_matched(make: SimpleNamespace) -> None:
+    seen = ephys_rows(behavior_rows())
+    seen[5]["start_probe_s"] += 2.0
+    seen[5]["go_probe_s"] += 2.0
+    row = one_map(make, behavior_rows(), seen)
+    assert row["contradicted_trials"] == row["unmatched_behavior_trials"] == [6]
+    assert row["unmatched_ephys_trials"] == [6]
+    assert row["n_outliers"] == 0
+
+
+def test_starts_tell_trials_of_one_code_apart(make: SimpleNamespace) -> None:
+    behavior, seen = long_session(60)
+    for row in [*behavior, *seen]:
+        row["bitcode"] = "0" * 16
+    row = one_map(make, behavior, seen[12:])
+    assert row["matched_trials"] == list(range(13, 61))
+    for behavior_row in behavior:
+        behavior_row["bitcode_start_s"] = None
+    assert one_map(make, behavior, seen[12:])["matched_trials"] == list(range(13, 61))
+    for ephys_row in seen:
+        ephys_row["start_probe_s"] = None
+    assert one_map(make, behavior, seen[12:])["matched_trials"] == list(range(13, 61))
+
+
+def test_a_probe_whose_trials_are_ambiguous_says_so_and_does_not_stop_the_other(make: SimpleNamespace) -> None:
+    behavior = behavior_rows(bitcode=[CODES[0]] * 3 + CODES[3:])
+    first = [{"probe": 1, "bitcode": CODES[0], "ephys_trial": 1}]
+    second = [{**row, "ephys_trial": k} for k, row in enumerate(ephys_rows(behavior, probe=2), 1)]
+    table = make_clock_maps(make.session, make.trials_table(behavior), make.ephys_trials_table(first + second))
+    open_, clear = table.to_pylist()
+    assert open_["problem"].startswith("SC022_bitcode.mat: ephys trial 1 can be behaviour trial 1 or 2 or 3: ")
+    assert open_["matched_trials"] == []
+    assert (clear["problem"], clear["matched_trials"]) == (None, list(range(1, N + 1)))
+    verdict = clock_residuals_are_within_limits(table)
+    assert not verdict.passed
+    assert open_["problem"] in verdict.description
+    with pytest.raises(TrialsAreAmbiguous):
+        make_clock_maps(make.session, make.trials_table(behavior), make.ephys_trials_table(first))
+
+
+@given(st.floats(-500, 500), st.floats(0, 2e4), st.integers(0, 2**32 - 1))
+def test_a_clock_of_exact_anchors_is_exact_to_a_hundredth_of_a_sample(
+    drift_ppm: float, offset_s: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    true = ClockMap(offset_s, drift_ppm)
+    probe_s = np.sort(rng.uniform(1e4, 2e4, 300))
+    clock, is_anchor = robust_clock_map(probe_s, true.session_s(probe_s))
+    assert is_anchor.all()
+    samples = rng.integers(0, 6e8, 1000)
+    back = clock.probe_s(true.session_s(samples / 3e4)) * 3e4
+    np.testing.assert_allclose(back, samples, atol=0.01)
 
 
 def test_a_single_trial_gives_a_clock_without_drift(make: SimpleNamespace) -> None:

@@ -32,7 +32,8 @@ def trains(*samples: list[int]) -> pa.Table:
 def test_small_residuals_pass_and_say_so() -> None:
     verdict = clock_residuals_are_within_limits(CLOCK_MAPS.from_rows([clock()]))
     assert verdict.passed
-    assert verdict.figures == {"probes": 1, "anchors": 9, "matched_trials": 2, "residual_max_s": 4e-4}
+    figures = {"probes": 1, "anchors": 9, "matched_trials": 2, "off_the_clock": 0, "residual_max_s": 4e-4}
+    assert verdict.figures == figures
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,11 @@ def test_small_residuals_pass_and_say_so() -> None:
         ({"residual_rms_s": 2e-3}, "2.000 ms"),
         ({"residual_max_s": 6e-3}, "6.000 ms"),
         ({"matched_trials": [], "n_anchors": 0}, "has no matched trial"),
+        ({"matched_trials": [], "n_anchors": 0, "problem": "codes: of another day"}, "codes: of another day"),
+        ({"n_anchors": 1}, "one anchor for 2 matched trials"),
+        ({"n_anchors": 9, "n_outliers": 2}, "2 trials off its clock beside 9 anchors"),
+        ({"n_anchors": 9, "n_outliers": 1, "contradicted_trials": [4]}, "2 trials off its clock beside 9 anchors"),
+        ({"n_anchors": 4, "n_outliers": 1}, "1 trials off its clock beside 4 anchors"),
         ({"drift_ppm": -50000.0, "residual_rms_s": 0.0, "residual_max_s": 0.0}, "has a drift of -50000 ppm"),
     ],
 )
@@ -49,6 +55,15 @@ def test_one_bad_probe_fails_the_session(changes: dict[str, Any], words: str) ->
     assert not verdict.passed
     assert verdict.description.startswith("probe 2 has ")
     assert words in verdict.description
+
+
+@pytest.mark.parametrize(("n_anchors", "n_outliers"), [(9, 1), (5, 1), (90, 10), (1, 0)])
+def test_a_few_outliers_are_borne(n_anchors: int, n_outliers: int) -> None:
+    row = clock(n_anchors=n_anchors, n_outliers=n_outliers, matched_trials=list(range(1, n_anchors + 1)))
+    verdict = clock_residuals_are_within_limits(CLOCK_MAPS.from_rows([row]))
+    assert verdict.passed
+    assert verdict.figures is not None
+    assert verdict.figures["off_the_clock"] == n_outliers
 
 
 def test_a_file_without_times_passes_and_is_named(make: SimpleNamespace) -> None:

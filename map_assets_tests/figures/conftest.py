@@ -25,6 +25,7 @@ def make_trials(n: int = 40, **columns: Any) -> pa.Table:
             "trial": np.arange(1, n + 1),
             "start_s": start,
             "stop_s": start + 5,
+            "until_s": np.r_[start[1:], start[-1:] + 5],
             "instruction": ["left" if k % 2 else "right" for k in range(n)],
             "outcome": ["hit"] * n,
             "early_lick": [False] * n,
