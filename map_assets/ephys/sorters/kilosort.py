@@ -6,34 +6,37 @@ https://github.com/cortex-lab/phy/blob/master/docs/sorting_user_guide.md.
 
 from __future__ import annotations
 
-import ast
-import math
-import re
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from map_assets.ephys.sorters.kilosort_features import amplitudes_uv, read_depths
 from map_assets.ephys.sorters.kilosort_labels import is_curated, read_labels
 from map_assets.ephys.sorters.kilosort_metrics import read_metrics
-from map_assets.ephys.sorters.kilosort_templates import count_templates, find_peaks
-from map_assets.ephys.sorters.kilosort_trains import Spikes, main_templates, mean_by_unit, read_spikes
+from map_assets.ephys.sorters.kilosort_origin import KILOSORT4, rate_of, read_parameters, sorter_of
+from map_assets.ephys.sorters.kilosort_templates import (
+    Channels,
+    Shapes,
+    count_templates,
+    places_of,
+    read_channels,
+    read_shapes,
+)
+from map_assets.ephys.sorters.kilosort_trains import main_templates, read_spikes, read_templates
 from map_assets.ephys.sorters.npy import read_parts, read_vector, shape_of
 from map_assets.ephys.sorters.protocol import (
     Reals,
     Scale,
     SorterResult,
     SortingFolder,
+    SpikeFeatures,
     SpikeTrains,
     UnitMeasures,
     Wholes,
 )
-from map_assets.vocabulary.files import unchanged
+from map_assets.ephys.sorters.trains import Spikes, mean_by_unit
 
-_VERSION = re.compile(r"(?<![a-z])(py)?(?:kilosort|ks)[._-]?(2[._]?5|[1-4])(?!\d)", re.IGNORECASE)
-_RUN = re.compile(r"_g\d+(_|$)")
-_LINE = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.{1,4096})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AXES_OF_WAVEFORMS = 3
 
@@ -48,7 +51,10 @@ def read(folder: SortingFolder, scale: Scale) -> SorterResult:
 
     Peak channel, amplitude and rate are those of ``metrics.csv``. For clusters that it lacks, the peak channel is where
     the template that most of the cluster's spikes came from is largest; the amplitude is that template's unwhitened
-    peak-to-peak there times the mean of the spikes' amplitudes and the recording's uV per bit.
+    peak-to-peak there, times the mean of the spikes' amplitudes, times the recording's uV per bit.
+
+    Kilosort 4 is different: its templates are mean waveforms of full size, so they are not multiplied, and its
+    ``amplitudes.npy`` are norms of features over many channels, no voltages, so its spikes have no amplitude in uV.
 
     Raises
     ------
@@ -57,13 +63,14 @@ def read(folder: SortingFolder, scale: Scale) -> SorterResult:
     PiecesDoNotFit
         If files are missing or disagree.
     """
-    parameters = _parameters(folder)
-    rate_hz = _rate(parameters)
+    parameters = read_parameters(folder)
+    rate_hz = rate_of(parameters)
+    sorter, version = sorter_of(folder, parameters)
+    labels = read_labels(folder)
     spikes = read_spikes(folder)
     unit_ids = spikes.trains.unit_ids
-    labels = read_labels(folder)
     labelled = [labels.of(unit_id) for unit_id in unit_ids.tolist()]
-    sorter, version = _named(folder.relpath, str(parameters.get("dat_path", "")))
+    measures, features = _measures(folder, spikes, scale, rate_hz, is_kilosort4=sorter == KILOSORT4)
     return SorterResult(
         sorter=sorter,
         sorter_version=version,
@@ -75,51 +82,87 @@ def read(folder: SortingFolder, scale: Scale) -> SorterResult:
         quality_source=[source for _, source in labelled],
         sorter_label=[labels.sorters(unit_id) for unit_id in unit_ids.tolist()],
         trains=spikes.trains,
-        measures=_measures(folder, spikes, scale, rate_hz or scale.sample_rate_hz),
+        measures=measures,
+        labels=labels.all,
+        features=features,
     )
 
 
-def _measures(folder: SortingFolder, spikes: Spikes, scale: Scale, rate_hz: float | None) -> UnitMeasures:
+def _measures(
+    folder: SortingFolder, spikes: Spikes, scale: Scale, rate_hz: float | None, *, is_kilosort4: bool
+) -> tuple[UnitMeasures, SpikeFeatures]:
+    """Join what the arrays and the metrics tell of units, and what the arrays tell of spikes."""
     trains = spikes.trains
     nothing = np.full(len(trains.unit_ids), np.nan)
     metrics = read_metrics(folder.path("metrics.csv")).of(trains.unit_ids) if "metrics.csv" in folder else {}
     amplitude, firing_rate = metrics.pop("amplitude_uv", nothing), metrics.pop("firing_rate_hz", nothing)
-    peaks = find_peaks(
-        folder,
-        main_templates(folder, spikes),
-        metrics.pop("peak_channel", nothing),
-        np.isnan(amplitude) & (scale.microvolt_per_bit is not None),
-    )
-    if scale.microvolt_per_bit is not None and np.isnan(amplitude).any():
-        own = peaks.template_size * _mean_amplitudes(folder, spikes) * scale.microvolt_per_bit
+    peak = metrics.pop("peak_channel", nothing)
+    channels = read_channels(folder)
+    templates = read_templates(folder, len(trains.samples))
+    depth = read_depths(folder, templates, channels)
+    shapes = _shapes(folder, channels, templates, is_needed=bool(np.isnan(peak).any()), is_kilosort4=is_kilosort4)
+    templates = spikes.sorted(templates)
+    main = main_templates(trains, templates)
+    place = _places(folder, channels, peak, None if shapes is None else shapes.place[main])
+    amplitudes = _amplitudes(folder, spikes)
+    size_uv = None
+    if shapes is not None and scale.microvolt_per_bit is not None:
+        size_uv = shapes.size * scale.microvolt_per_bit
+        own = size_uv[main] * (1.0 if is_kilosort4 else _means(trains, amplitudes))
         amplitude = np.where(np.isnan(amplitude), own, amplitude)
     return UnitMeasures(
-        peak_channel=peaks.channel,
-        x_um=peaks.x_um,
-        y_um=peaks.y_um,
+        peak_channel=channels.number[place],
+        x_um=channels.position_um[place, 0],
+        y_um=channels.position_um[place, 1],
         amplitude_uv=amplitude,
-        firing_rate_hz=np.where(np.isnan(firing_rate), _rates(trains, rate_hz), firing_rate),
-        waveform_uv=_waveforms(folder, trains.unit_ids, peaks.channel),
+        firing_rate_hz=np.where(np.isnan(firing_rate), trains.rates_hz(rate_hz or scale.sample_rate_hz), firing_rate),
+        waveform_uv=_waveforms(folder, trains.unit_ids, channels.number[place]),
         metrics=metrics,
+    ), SpikeFeatures(
+        amplitude_uv=None if is_kilosort4 else amplitudes_uv(amplitudes, templates, size_uv),
+        depth_um=None if depth is None else spikes.sorted(depth),
+        peak_channel=None if shapes is None else channels.number[shapes.place].astype(np.int16)[templates],
     )
 
 
-def _mean_amplitudes(folder: SortingFolder, spikes: Spikes) -> Reals:
-    """Mean of each unit's ``amplitudes.npy``, NaN where there is no such file."""
+def _shapes(
+    folder: SortingFolder, channels: Channels, templates: NDArray[np.integer], *, is_needed: bool, is_kilosort4: bool
+) -> Shapes | None:
+    """Read the templates; None where there are none and metrics tell every unit's peak."""
+    if "templates.npy" not in folder and not is_needed:
+        return None
+    shapes = read_shapes(folder, channels, is_kilosort4=is_kilosort4)
+    largest = int(templates.max(initial=0))
+    if len(templates) and largest >= len(shapes.place):
+        raise folder.misfit(
+            f"cluster or template {largest} has none of the {len(shapes.place)} templates", "a template for each unit"
+        )
+    return shapes
+
+
+def _places(
+    folder: SortingFolder, channels: Channels, peak: Reals, largest: NDArray[np.intp] | None
+) -> NDArray[np.intp]:
+    """Return each unit's row in `channels`: the one that metrics tell, else where its template is largest."""
+    place = np.zeros(len(peak), np.intp) if largest is None else largest.copy()
+    is_told = ~np.isnan(peak)
+    place[is_told] = places_of(folder, channels, peak[is_told].astype(np.int64))
+    return place
+
+
+def _amplitudes(folder: SortingFolder, spikes: Spikes) -> NDArray[np.float32] | None:
+    """Each spike's amplitude in the sorter's units, in the order of the trains."""
     if "amplitudes.npy" not in folder:
-        return np.full(len(spikes.trains.unit_ids), np.nan)
-    amplitudes = read_vector(folder.path("amplitudes.npy"), "iuf")
-    if len(amplitudes) != len(spikes.key):
-        raise folder.misfit(f"{len(amplitudes)} amplitudes for {len(spikes.key)} spikes", "one for each spike")
-    return mean_by_unit(spikes, amplitudes)
+        return None
+    amplitudes = read_vector(folder.path("amplitudes.npy"), "iuf").astype(np.float32)
+    if len(amplitudes) != len(spikes.order):
+        raise folder.misfit(f"{len(amplitudes)} amplitudes for {len(spikes.order)} spikes", "one for each spike")
+    return spikes.sorted(amplitudes)
 
 
-def _rates(trains: SpikeTrains, rate_hz: float | None) -> Reals:
-    """Spikes of each unit over the span of all spikes of the probe, Hz; NaN where the span is nothing or the rate unknown."""
-    span = float(np.ptp(trains.samples)) if len(trains.samples) else 0.0
-    if not span or rate_hz is None:
-        return np.full(len(trains.unit_ids), np.nan)
-    return np.asarray(trains.counts * (rate_hz / span))
+def _means(trains: SpikeTrains, amplitudes: NDArray[np.float32] | None) -> Reals:
+    """Mean amplitude of each unit's spikes, NaN where there is no ``amplitudes.npy``."""
+    return np.full(len(trains.unit_ids), np.nan) if amplitudes is None else mean_by_unit(trains, amplitudes)
 
 
 def _waveforms(folder: SortingFolder, unit_ids: Wholes, channels: Wholes) -> list[NDArray[np.float32]]:
@@ -135,41 +178,3 @@ def _waveforms(folder: SortingFolder, unit_ids: Wholes, channels: Wholes) -> lis
         if np.isfinite(waveform).all():
             found[unit] = waveform.astype(np.float32)
     return found
-
-
-def _parameters(folder: SortingFolder) -> dict[str, float | str]:
-    """Numbers and texts of ``params.py``, read line by line; nothing in it is ever run."""
-    if "params.py" not in folder:
-        return {}
-    path = folder.path("params.py")
-    with unchanged(path):
-        lines = path.read_bytes().decode("utf-8", errors="replace").splitlines()
-    found: dict[str, float | str] = {}
-    for line in lines:
-        if pair := _LINE.fullmatch(line):
-            try:
-                value = ast.literal_eval(pair[2].strip())
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                continue
-            if isinstance(value, int | float | str) and not isinstance(value, bool):
-                found[pair[1]] = value
-    return found
-
-
-def _rate(parameters: dict[str, float | str]) -> float | None:
-    rate = parameters.get("sample_rate")
-    return float(rate) if isinstance(rate, int | float) and math.isfinite(rate) and rate > 0 else None
-
-
-def _named(relpath: PurePosixPath, data_path: str) -> tuple[str, str | None]:
-    """Tell sorter and version by the nearest folder that names them, else by the path of the data that was sorted.
-
-    The animal's folder (the first) and SpikeGLX run folders do not count: they are named by the animal.
-    """
-    folders = [part for part in relpath.parts[1:] if not _RUN.search(part)]
-    found = _VERSION.findall("/".join(folders)) or _VERSION.findall(data_path)
-    if not found:
-        return "kilosort", None
-    prefix, digits = found[-1]
-    version = "2.5" if digits.startswith("2") and digits.endswith("5") else digits
-    return f"{prefix.lower()}kilosort{version}", version

@@ -65,9 +65,10 @@ class UnitMeasures:
     Parameters
     ----------
     peak_channel : numpy.ndarray of int, shape (u,)
-        Saved AP channel with the largest waveform, from 0.
+        Saved AP channel with the largest waveform, from 0; a masked array where some are unknown.
     x_um, y_um : numpy.ndarray of float, shape (u,)
-        Of that channel, in the sorter's positions, um.
+        The unit's place in the sorter's positions, um: of that channel, or of the unit's centre where the sorter tells
+        it. NaN where unknown.
     amplitude_uv, firing_rate_hz : numpy.ndarray of float, shape (u,)
         NaN where unknown.
     waveform_uv : list of numpy.ndarray
@@ -108,10 +109,19 @@ class SpikeTrains:
         """Spikes of each unit, shape (u,)."""
         return np.diff(self.offsets)
 
+    def rates_hz(self, sample_rate_hz: float | None) -> Reals:
+        """Spikes of each unit over the span of all spikes, Hz; NaN where the span is nothing or the rate unknown."""
+        span = float(np.ptp(self.samples)) if len(self.samples) else 0.0
+        if not span or sample_rate_hz is None:
+            return np.full(len(self.unit_ids), np.nan)
+        return np.asarray(self.counts * (sample_rate_hz / span))
+
 
 @dataclass(frozen=True)
 class UnitLabels:
     """Every label that the files give a cluster, as found; lists of one length, one element a label.
+
+    Clusters without spikes have theirs too; `unit_id`, `source` and `name` together name a label.
 
     Parameters
     ----------
@@ -161,6 +171,8 @@ class SorterResult:
     labels : UnitLabels
         All labels of all files, also those that `quality` does not use.
     features : SpikeFeatures
+    n_unassigned : int
+        Spikes of the files that belong to no unit (deleted or noise), which are left out.
     """
 
     sorter: str
@@ -176,6 +188,7 @@ class SorterResult:
     measures: UnitMeasures
     labels: UnitLabels = field(default_factory=UnitLabels)
     features: SpikeFeatures = field(default_factory=SpikeFeatures)
+    n_unassigned: int = 0
 
 
 class Sorter(Protocol):
