@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from map_assets import __version__
-from map_assets.cli import demo, looking, quarantine, query, registry, session, work
+from map_assets.cli import demo, looking, quarantine, query, registry, session, sorting, work
 from map_assets.cli.laboratory import use_config
 from map_assets.cli.terminal import TRACEBACK_VARIABLE, House, tell
 
@@ -31,6 +31,7 @@ for _panel, _commands in _PANELS.items():
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Decide")
 app.add_typer(registry.app, name="registry", rich_help_panel="Decide")
+app.add_typer(sorting.app, name="sorting", rich_help_panel="Decide")
 
 
 def _say_version(is_asked: bool) -> None:

@@ -58,6 +58,8 @@ class SessionState:
         Settled, usable files by role, those that were ingested and have left the share since too.
     absent : mapping of str to sequence of str
         Names of those that have left the share, by role.
+    torn : mapping of str to sequence of str
+        Of these, the ones in whose folder other files of the session and role still are.
     moving : frozenset of str
         Roles of which a file is still changing.
     registry : mapping of str to str or None
@@ -72,6 +74,7 @@ class SessionState:
     done: Mapping[str, Done] = field(default_factory=dict)
     files: Mapping[str, Sequence[FileMark]] = field(default_factory=dict)
     absent: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    torn: Mapping[str, Sequence[str]] = field(default_factory=dict)
     moving: frozenset[str] = frozenset()
     registry: Mapping[str, str | None] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -115,20 +118,22 @@ def decide(stages: Iterable[Stage], state: SessionState) -> Decision:
     marks: list[str] = []
     for stage in stages:
         made = {table.name for table in stage.writes}
-        if stage.roles and not any(stage.opens(role) and state.files.get(role) for role in state.files):
+        has_files = any(stage.opens(role) and state.files.get(role) for role in state.files)
+        if stage.roles and not has_files and not (stage.keeps and made & set(state.tables)):
             continue
         if not set(stage.reads) <= will_stand or (stage.one_of and will_stand.isdisjoint(stage.one_of)):
             continue
         now, last = signature(stage, state), state.done.get(stage.name)
         is_same = last is not None and last.signature == now and will_change.isdisjoint(stage.inputs)
-        reason = _waits_for(stage, state, refused | stale)
+        unusable = stale if stage.shows_refused else refused | stale
+        reason = _waits_for(stage, state, unusable)
         if last is not None and is_same and last.has_failed:
             stale |= dict.fromkeys(made, f"{stage.name}, which failed")
         elif last is not None and is_same and _stands(last, state):
             continue
         elif reason is not None:
             waits[stage.name] = reason
-            if any(name in refused or name in stale for name in stage.inputs):
+            if not unusable.keys().isdisjoint(stage.inputs):
                 stale |= dict.fromkeys(made, reason)
         else:
             chosen.append(stage.name)
@@ -145,10 +150,12 @@ def _waits_for(stage: Stage, state: SessionState, unusable: Mapping[str, str]) -
     moving = sorted(role for role in state.moving if stage.opens(role))
     if moving:
         return f"files that are still changing ({', '.join(moving)})"
-    gone = sorted(name for role, names in state.absent.items() if role in stage.roles for name in names)
+    absent = state.torn if stage.keeps else state.absent
+    gone = sorted(name for role, names in absent.items() if role in stage.roles for name in names)
     if gone:
         return f"files that were ingested and are not on the share any more ({', '.join(gone[:3])})"
-    upstream = sorted({unusable[name] for name in stage.inputs if name in unusable})
+    # what was never made holds up nobody who merely may read it
+    upstream = sorted({unusable[name] for name in stage.inputs if name in unusable and name in state.tables})
     if upstream:
         return f"what it rests on ({', '.join(upstream)})"
     missing = [text for need, text in _WAITED_FOR.items() if need in stage.needs and state.registry.get(need) is None]

@@ -13,6 +13,7 @@ from map_assets.vocabulary.subject import Laboratory
 if TYPE_CHECKING:
     from map_assets.archive.backends.protocol import ArchiveBackend
     from map_assets.lab.registry import Registry
+    from map_assets.lab.sorting_choices import SortingChoices
     from map_assets.shares.ledger import Ledger
     from map_assets.shares.share import Share
 
@@ -41,6 +42,13 @@ class Services:
         from map_assets.lab.registry import Registry
 
         return Registry(self.config.registry.url)
+
+    @cached_property
+    def sorting_choices(self) -> SortingChoices:
+        """Which sortings people said are to be used."""
+        from map_assets.lab.sorting_choices import SortingChoices
+
+        return SortingChoices(self.registry)
 
     @cached_property
     def archive(self) -> ArchiveBackend:

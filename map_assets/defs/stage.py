@@ -5,7 +5,7 @@ One stage is one step of a session's run and one or more assets. The functions t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from map_assets.vocabulary.files import FoundFile, Rejected
 from map_assets.vocabulary.subject import Subject
 from map_assets.vocabulary.table import Table, Verdict
 
-Need = Literal["subject", "any subject", "insertions", "annotation"]
+Need = Literal["subject", "any subject", "insertions", "annotation", "sorting choices"]
 """What a stage takes from outside files and tables: ``subject`` waits for the animal's row in the registry and
 ``annotation`` for the CCF volume; the others take what is there."""
 
@@ -42,12 +42,13 @@ class Made:
 
 @dataclass(frozen=True)
 class Work:
-    """What a stage is handed: the session, its files, its tables, the lab's services."""
+    """What a stage is handed: the session, its files, its tables, the lab's services; `own` are the tables that it makes."""
 
     session: str
     files: tuple[FoundFile, ...]
     tables: Mapping[str, pa.Table]
     services: Services
+    own: frozenset[str] = frozenset()
 
     def table(self, name: str) -> pa.Table:
         """Return a table that the stage declares as read.
@@ -64,6 +65,23 @@ class Work:
     def maybe(self, name: str) -> pa.Table | None:
         """Return a table that the stage may read, or None."""
         return self.tables.get(name)
+
+    def standing(self, name: str) -> Iterator[pa.Table]:
+        """Give a table that the stage itself makes as it stands, then every earlier version of it, the youngest first.
+
+        Raises
+        ------
+        NoSuchTable
+            If the stage makes no such table.
+        """
+        if name not in self.own:
+            raise NoSuchTable(f"{name} is made by another stage; declare it as read.")
+        store = self.services.store
+        found = store.read_if_there(name, self.session)
+        if found is not None:
+            yield found
+        for written, _, _ in reversed(store.history(name, self.session)):
+            yield store.read(name, self.session, as_of=written)
 
     def subject(self) -> Subject | None:
         """Return the session's animal, or None where the registry does not know it."""
@@ -133,6 +151,11 @@ class Stage:
     checks : tuple of Check
     for_lab : bool
         Made once for the laboratory, not once a session.
+    keeps : bool
+        Whether it carries over what it made of files whose whole folder has left the share: it does not wait for those,
+        and applies without any file where its tables stand.
+    shows_refused : bool
+        Made also of tables that a blocking check refused: a page on which people see what is wrong with them.
     """
 
     name: str
@@ -151,6 +174,8 @@ class Stage:
     parameters: Callable[[Config], Any] = lambda _config: None
     checks: tuple[Check, ...] = ()
     for_lab: bool = False
+    keeps: bool = False
+    shows_refused: bool = False
 
     def opens(self, role: str) -> bool:
         """Whether the stage opens files of a role."""

@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
@@ -49,14 +50,19 @@ def state_of(stages: Sequence[Stage], services: Services, session: str) -> Sessi
     lab_names = {name for stage in stages for name in stage.lab_reads}
     files: dict[str, list[FileMark]] = defaultdict(list)
     absent: dict[str, list[str]] = defaultdict(list)
+    torn: dict[str, list[str]] = defaultdict(list)
     moving: frozenset[str] = frozenset()
     if session != LAB:
         inventory = ledger.inventory(session)
         gone = _ingested(inventory.absent, session, services) if inventory.absent else []
         for found in (*inventory.files, *gone):
             files[found.role].append(_mark(found, inventory))
+        there = (*inventory.files, *inventory.unsettled)
+        folders = {(found.role, found.share, found.relpath.parent) for found in there}
         for found in gone:
             absent[found.role].append(found.relpath.name)
+            if (found.role, found.share, found.relpath.parent) in folders:
+                torn[found.role].append(found.relpath.name)
         moving = frozenset(found.role for found in inventory.unsettled)
     done = {}
     for name, record in ledger.stage_records(session).items():
@@ -70,6 +76,7 @@ def state_of(stages: Sequence[Stage], services: Services, session: str) -> Sessi
         done=done,
         files=files,
         absent=absent,
+        torn=torn,
         moving=moving,
         registry=registry_marks(services, session) if any(stage.needs for stage in stages) else {},
         parameters={stage.name: parameters_of(stage, services) for stage in stages},
@@ -96,7 +103,8 @@ def registry_marks(services: Services, session: str) -> dict[str, str | None]:
     subject = registry.subject_of(animal)
     # an NWB file without the animal's age does not pass its gates: it waits like one without the animal
     known = subject is not None and subject.date_of_birth is not None
-    return {"subject": mark if known else None, "any subject": mark, "insertions": mark}
+    choices = services.sorting_choices.fingerprint(session)
+    return {"subject": mark if known else None, "any subject": mark, "insertions": mark, "sorting choices": choices}
 
 
 def volume_mark(config: Config) -> str | None:
@@ -133,8 +141,9 @@ def perform(stage: Stage, session: str, services: Services) -> Outcome:
     """
     state = state_of([stage], services, session)
     files = files_of(stage, session, services)
+    own = frozenset(table.name for table in stage.writes)
     try:
-        made = stage.make(Work(session, files, _read(stage, session, services), services))
+        made = stage.make(Work(session, files, _read(stage, session, services), services, own))
         if _versions(services, session, _tables_of([stage])) != state.tables:
             raise NotYet(f"Tables of {session} were written while {stage.name} read them; it is done at the next look.")
         _refuse(stage, made, services)
@@ -243,14 +252,15 @@ def _claimed(stage: Stage, files: Sequence[FoundFile], made: Made) -> list[Found
 def _fits(table: Table, session: str, services: Services) -> Verdict:
     """Read a table back as it stands and hold it against its declaration."""
     try:
-        found = table.check(services.store.read(table.name, session))
+        n_rows, n_columns = table.check_pieces(services.store.read_groups(table.name, session))
     except TableDoesNotFit as error:
         return Verdict(False, str(error))
-    return Verdict(True, f"{found.num_rows} rows, {found.num_columns} columns", {"columns": found.num_columns})
+    return Verdict(True, f"{n_rows} rows, {n_columns} columns", {"columns": n_columns})
 
 
 def _verdicts(stage: Stage, session: str, made: Made, services: Services) -> list[tuple[Check, Verdict]]:
-    """Judge what was made by reading it back from the store."""
+    """Judge what was made by reading it back from the store, each table once."""
+    read = cache(lambda name: services.store.read(name, session))
     verdicts = []
     for check in stage.checks:
         if not check.reads:
@@ -260,7 +270,7 @@ def _verdicts(stage: Stage, session: str, made: Made, services: Services) -> lis
         if missing:
             verdicts.append((check, Verdict(True, f"Does not apply: there is no table {', '.join(missing)} yet.")))
             continue
-        tables = [services.store.read(name, session) for name in check.reads]
+        tables = [read(name) for name in check.reads]
         try:
             verdict = check.claim(*tables)
         except Exception as error:  # noqa: BLE001 - a check that cannot be made is one that does not hold

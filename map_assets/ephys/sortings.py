@@ -1,33 +1,39 @@
-"""A session's sortings: units, spikes and which sorter reads a folder. How a sorter's files are read lives in `sorters`."""
+"""A session's sortings: every version of them, the current one's units and spikes, and the others beside. How a sorter's files are read lives in `sorters`."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from map_assets.ephys.probe_number import probe_of
-from map_assets.ephys.sorters import kilosort
-from map_assets.ephys.sorters.protocol import Scale, Sorter, SorterResult, SortingFolder
-from map_assets.ephys.tables import SORTINGS, SPIKES, UNITS
-from map_assets.vocabulary.errors import (
-    BadInput,
-    NameDoesNotParse,
-    NoFormatRecognizes,
-    PiecesDoNotFit,
-    TwoFormatsRecognize,
-)
+from map_assets.ephys.sorters import jrclust, kilosort, spikeinterface_folder
+from map_assets.ephys.sorters.protocol import Sorter, SortingFolder
+from map_assets.ephys.sorting_folders import ProbeFolder, find_sortings
+from map_assets.ephys.sorting_past import Past, StandingVersions
+from map_assets.ephys.sorting_rows import facts_of, scale_of, tables_of
+from map_assets.ephys.sorting_versions import Candidate, choose_current, content_in, content_of, version_id
+from map_assets.ephys.tables import SORTINGS
+from map_assets.vocabulary.errors import BadInput, TableDoesNotFit
 from map_assets.vocabulary.files import FoundFile, Rejected
 from map_assets.vocabulary.session import SessionKey
+from map_assets.vocabulary.sorting import SortingChoice
 
-SORTERS: tuple[Sorter, ...] = (kilosort,)
+SORTERS: tuple[Sorter, ...] = (kilosort, jrclust, spikeinterface_folder)
 """Exactly one of them may recognise a folder."""
+
+_OF_CURRENT = ("units", "spikes", "spike_features")
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A version's row of `sortings` (less what the choice says) and its tables, by the names of the current one's."""
+
+    row: Mapping[str, Any]
+    tables: Mapping[str, pa.Table]
 
 
 def read_sortings(
@@ -35,8 +41,12 @@ def read_sortings(
     files: Sequence[FoundFile],
     recordings: pa.Table | None = None,
     probe_sites: pa.Table | None = None,
+    *,
+    past: Past = lambda _name: iter(()),
+    choices: Mapping[int, SortingChoice] | None = None,
+    now: datetime | None = None,
 ) -> tuple[dict[str, pa.Table], tuple[Rejected, ...]]:
-    """Read a session's sorter folders.
+    """Read a session's sorter folders and set them beside what stood.
 
     Parameters
     ----------
@@ -46,165 +56,102 @@ def read_sortings(
         The session's files; those with the role ``sorting`` are read, folder by folder.
     recordings, probe_sites : pyarrow.Table, optional
         For the scale of amplitudes and for the contact under each unit's peak channel.
+    past : callable
+        Gives what stands under the name of one of the returned tables, then what stood before; versions that no folder
+        holds any more are carried over from it.
+    choices : mapping of int to SortingChoice, optional
+        People's decisions that stand, by probe.
+    now : datetime.datetime, optional
+        Our clock; None reads it.
 
     Returns
     -------
     tables : dict of str to pyarrow.Table
-        `sortings`, `units`, `spikes`; one that would be empty is left out.
+        `sortings` and `unit_labels` of all versions, `units`, `spikes` and `spike_features` of the current ones, and
+        `other_units`, `other_spikes` and `other_spike_features` of the others; one that would be empty is left out.
     rejected : tuple of Rejected
-        Folders that could not be used; the other probes went on. Two sortings of one probe are both rejected.
+        Folders that could not be used; other probes and other versions went on.
     """
-    rejected: list[Rejected] = []
-    folders = _folders([file for file in files if file.role == "sorting"])
-    chosen = _chosen(folders, SessionKey.parse(session).animal, rejected)
+    standing = StandingVersions(past)
+    sorting_files = [file for file in files if file.role == "sorting"]
+    folders, rejected = find_sortings(sorting_files, SORTERS, SessionKey.parse(session).animal)
+    versions: dict[int, dict[str, _Version]] = defaultdict(dict)
+    for found in folders:
+        try:
+            _read(session, found, recordings, probe_sites, versions[found.probe], standing, now or datetime.now(UTC))
+        except (BadInput, TableDoesNotFit) as error:
+            rejected.append(Rejected(tuple(found.folder.files.values()), _blame(found.folder, error)))
+    for row in _to_carry(standing, versions):
+        tables = standing.tables_of(row)
+        if tables is not None:
+            versions[row["probe"]][content_in(row["sorting"])] = _Version({**row, "is_on_share": False}, tables)
+    return _assemble(versions, choices or {}), tuple(rejected)
+
+
+def _read(
+    session: str,
+    found: ProbeFolder,
+    recordings: pa.Table | None,
+    probe_sites: pa.Table | None,
+    versions: dict[str, _Version],
+    standing: StandingVersions,
+    now: datetime,
+) -> None:
+    """Read one folder into the probe's versions, unless another folder has given the same already."""
+    result = found.sorter.read(found.folder, scale_of(recordings, found.probe))
+    content = content_of(result)
+    known = versions.get(content)
+    if known is not None and (known.row["curation"] == "curated" or result.curation == "raw"):
+        return
+    facts = facts_of(session, found.probe, found.folder, result)
+    sorting, first_seen = version_id(result.sorter, content), now
+    for row in standing.rows:
+        if row["probe"] == found.probe and content_in(row["sorting"]) == content:
+            sorting, first_seen = row["sorting"], row["first_seen"]
+            if result.sorter_version is None:
+                # a folder that was renamed may not tell its sorter any more
+                facts |= {"sorter": row["sorter"], "sorter_version": row["sorter_version"]}
+    tables = tables_of(session, found.probe, sorting, result, probe_sites)
+    versions[content] = _Version({**facts, "sorting": sorting, "first_seen": first_seen, "is_on_share": True}, tables)
+
+
+def _blame(folder: SortingFolder, error: BadInput | TableDoesNotFit) -> BadInput:
+    return error if isinstance(error, BadInput) else folder.misfit(str(error), "files that agree with each other")
+
+
+def _to_carry(standing: StandingVersions, versions: Mapping[int, Mapping[str, _Version]]) -> list[dict[str, Any]]:
+    """Rows of the versions that stand and that no folder gave; one whose folder counts for another probe now is not kept."""
+    moved = {(content, one.row["folder"]) for found in versions.values() for content, one in found.items()}
+    return [
+        row
+        for row in standing.rows
+        if content_in(row["sorting"]) not in versions.get(row["probe"], {})
+        and (content_in(row["sorting"]), row["folder"]) not in moved
+    ]
+
+
+def _assemble(
+    versions: Mapping[int, Mapping[str, _Version]], choices: Mapping[int, SortingChoice]
+) -> dict[str, pa.Table]:
+    """Decide each probe's current version and put all of them into their tables."""
+    rows: list[dict[str, Any]] = []
     parts: dict[str, list[pa.Table]] = defaultdict(list)
-    for probe, (folder, sorter) in sorted(chosen.items()):
-        try:
-            result = sorter.read(folder, _scale(recordings, probe))
-        except BadInput as error:
-            rejected.append(Rejected(tuple(folder.files.values()), error))
+    for probe, of_probe in sorted(versions.items()):
+        if not of_probe:
             continue
-        parts["sortings"].append(SORTINGS.from_rows([_sorting_row(session, probe, folder, result)]))
-        parts["units"].append(_units(session, probe, result, probe_sites))
-        parts["spikes"].append(_spikes(session, probe, result))
+        found = sorted(of_probe.values(), key=lambda one: (one.row["first_seen"], one.row["sorting"]))
+        candidates = [Candidate(one.row["sorting"], one.row["curation"], one.row["sorted_at"]) for one in found]
+        current, because = choose_current(candidates, choices.get(probe))
+        for one in found:
+            is_current = one.row["sorting"] == current
+            rows.append({**one.row, "is_current": is_current, "current_because": because if is_current else None})
+            parts["unit_labels"].append(one.tables["unit_labels"])
+            for name in _OF_CURRENT:
+                part = one.tables[name]
+                if is_current and name != "units":  # spikes stand under their unit, which tells the version
+                    part = part.drop_columns(["sorting"])
+                parts[name if is_current else f"other_{name}"].append(part)
     tables = {name: pa.concat_tables(found, promote_options="default") for name, found in parts.items()}
-    return {name: table for name, table in tables.items() if table.num_rows}, tuple(rejected)
-
-
-def _folders(files: Sequence[FoundFile]) -> list[SortingFolder]:
-    by_folder: dict[tuple[Path, PurePosixPath], dict[str, FoundFile]] = defaultdict(dict)
-    for file in files:
-        by_folder[file.root, file.relpath.parent][file.relpath.name] = file
-    return [SortingFolder(relpath, found) for (_, relpath), found in sorted(by_folder.items())]
-
-
-def _chosen(
-    folders: Sequence[SortingFolder], animal: str, rejected: list[Rejected]
-) -> dict[int, tuple[SortingFolder, Sorter]]:
-    """Choose each probe's folder and who reads it; a folder above or below a recognised one merely accompanies it."""
-    by_probe: dict[int, list[tuple[SortingFolder, Sorter]]] = defaultdict(list)
-    strange = []
-    recognized = []
-    for folder in folders:
-        sorters = [sorter for sorter in SORTERS if sorter.recognizes(frozenset(folder.files))]
-        if not sorters:
-            strange.append(folder)
-            continue
-        recognized.append(folder.relpath)
-        try:
-            by_probe[_probe(folder, sorters, animal)].append((folder, sorters[0]))
-        except BadInput as error:
-            rejected.append(Rejected(tuple(folder.files.values()), error))
-    for folder in strange:
-        if not any(path.is_relative_to(folder.relpath) or folder.relpath.is_relative_to(path) for path in recognized):
-            rejected.append(Rejected(tuple(folder.files.values()), _unknown(folder)))
-    for probe in [probe for probe, found in by_probe.items() if len(found) > 1]:
-        found = by_probe.pop(probe)
-        files = tuple(file for folder, _ in found for file in folder.files.values())
-        rejected.append(Rejected(files, _repeated(probe, [folder for folder, _ in found])))
-    return {probe: found[0] for probe, found in by_probe.items()}
-
-
-def _probe(folder: SortingFolder, sorters: Sequence[Sorter], animal: str) -> int:
-    if len(sorters) > 1:
-        raise TwoFormatsRecognize(
-            Path(folder.relpath),
-            f"{len(sorters)} sorters recognise it",
-            expected="one",
-            todo="Keep each sorter's result in a folder of its own.",
-        )
-    probe = probe_of(folder.relpath / "any file", animal)
-    if probe is None:
-        raise NameDoesNotParse(
-            Path(folder.relpath),
-            "no folder of its path tells the probe",
-            expected="a folder with imecN in its name, or named by the insertion number alone",
-            todo="Move the sorting into its probe's folder.",
-        )
-    return probe
-
-
-def _unknown(folder: SortingFolder) -> NoFormatRecognizes:
-    return NoFormatRecognizes(
-        Path(folder.relpath),
-        f"no sorter recognises it (it holds {', '.join(sorted(folder.files)[:5])})",
-        expected="spike_times.npy with spike_clusters.npy, as Kilosort and Phy write them",
-        todo="Copy the sorter's whole folder.",
-    )
-
-
-def _repeated(probe: int, folders: Sequence[SortingFolder]) -> PiecesDoNotFit:
-    names = " and ".join(folder.relpath.as_posix() for folder in folders)
-    return PiecesDoNotFit(
-        Path(folders[0].relpath),
-        f"probe {probe} has {len(folders)} sortings: {names}",
-        expected="one",
-        todo="Move those that do not count out of the session's folder.",
-    )
-
-
-def _scale(recordings: pa.Table | None, probe: int) -> Scale:
-    if recordings is None:
-        return Scale()
-    rows = recordings.filter(pc.equal(recordings["probe"], probe)).to_pylist()
-    return Scale(rows[0]["sample_rate_hz"], rows[0]["microvolt_per_bit"]) if rows else Scale()
-
-
-def _sorting_row(session: str, probe: int, folder: SortingFolder, result: SorterResult) -> Mapping[str, Any]:
-    return {
-        "session": session,
-        "probe": probe,
-        "sorter": result.sorter,
-        "sorter_version": result.sorter_version,
-        "curation": result.curation,
-        "sorted_at": result.sorted_at,
-        "n_units": len(result.trains.unit_ids),
-        "n_spikes": len(result.trains.samples),
-        "sample_rate_hz": result.sample_rate_hz,
-        "has_metrics": result.has_metrics,
-        "folder": folder.relpath.as_posix(),
-    }
-
-
-def _units(session: str, probe: int, result: SorterResult, probe_sites: pa.Table | None) -> pa.Table:
-    measures, n_units = result.measures, len(result.trains.unit_ids)
-    return UNITS.from_columns(
-        {
-            **measures.metrics,
-            "session": pa.repeat(session, n_units),
-            "probe": np.full(n_units, probe),
-            "unit_id": result.trains.unit_ids,
-            "quality": result.quality,
-            "quality_source": result.quality_source,
-            "sorter_label": result.sorter_label,
-            "electrode": _electrodes(measures.peak_channel, probe, probe_sites),
-            "peak_channel": measures.peak_channel,
-            "x_um": measures.x_um,
-            "y_um": measures.y_um,
-            "amplitude_uv": measures.amplitude_uv,
-            "n_spikes": result.trains.counts,
-            "firing_rate_hz": measures.firing_rate_hz,
-            "waveform_uv": pa.array(measures.waveform_uv, pa.list_(pa.float32())),
-        }
-    )
-
-
-def _electrodes(channels: NDArray[np.int64], probe: int, probe_sites: pa.Table | None) -> pa.Array:
-    """Contact under each channel, null where the probe's contacts are not known or none has that channel."""
-    if probe_sites is None:
-        return pa.nulls(len(channels), pa.int64())
-    sites = probe_sites.filter(pc.equal(probe_sites["probe"], probe))
-    place = pc.index_in(pa.array(channels), value_set=sites["channel"].combine_chunks())
-    return sites["electrode"].combine_chunks().take(place)
-
-
-def _spikes(session: str, probe: int, result: SorterResult) -> pa.Table:
-    trains = result.trains
-    return SPIKES.from_columns(
-        {
-            "session": pa.repeat(session, len(trains.unit_ids)),
-            "probe": np.full(len(trains.unit_ids), probe),
-            "unit_id": trains.unit_ids,
-            "samples": pa.ListArray.from_arrays(pa.array(trains.offsets, pa.int32()), pa.array(trains.samples)),
-        }
-    )
+    if rows:
+        tables["sortings"] = SORTINGS.from_rows(rows)
+    return {name: table for name, table in tables.items() if table.num_rows}

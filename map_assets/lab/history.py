@@ -19,6 +19,11 @@ def microseconds(now: datetime | None) -> int:
     return ((now or datetime.now(UTC)).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
+def from_microseconds(value: int) -> datetime:
+    """Return the instant in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
 @dataclass(frozen=True)
 class Edit:
     """One cell that was changed.
@@ -87,7 +92,7 @@ def _edit(row: Row[Any]) -> Edit:
     return Edit(
         row.edit_id,
         row.import_id,
-        _EPOCH + timedelta(microseconds=row.at_us),
+        from_microseconds(row.at_us),
         row.who,
         row.why,
         row.file,

@@ -134,3 +134,19 @@ EDITS = SqlTable(
     Index("lab_edits_row", "record", "row_key"),
     Index("lab_edits_import", "import_id"),
 )
+
+SORTING_CHOICES = SqlTable(
+    "lab_sorting_choices",
+    METADATA,
+    Column("choice_id", _ID, primary_key=True),
+    Column("session", String, nullable=False),
+    Column("probe", Integer, nullable=False),
+    Column("sorting", String),  # null where the row takes another back
+    Column("undoes", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("lab_sorting_choices.choice_id")),
+    Column("who", String, nullable=False),
+    Column("why", String),
+    Column("at_us", BigInteger, nullable=False),
+    CheckConstraint("(sorting is null) <> (undoes is null)", name="lab_sorting_choices_one"),
+    Index("lab_sorting_choices_session", "session"),
+)
+"""Only ever added to."""

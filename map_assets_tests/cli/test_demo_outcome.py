@@ -19,7 +19,8 @@ def test_five_sessions_of_the_demonstration_are_to_be_complete_and_one_put_aside
     complete = [one for one in expected if one.stages]
     assert len(complete) == 5
     assert all({"nwb_file", "archive_receipt"} <= set(one.stages) for one in complete)
-    assert max(len(one.stages) for one in complete) == len(SESSION_STAGES)
+    # all but the classes of a classifier, of which the demonstration has no file
+    assert max(len(one.stages) for one in complete) == len(SESSION_STAGES) - 1
     (aside,) = [one for one in expected if not one.stages]
     assert "quarantine" in aside.sentence
 

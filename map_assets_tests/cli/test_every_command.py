@@ -33,6 +33,7 @@ def test_the_commands_are_those_of_this_version() -> None:
         *("demo", "simulate", "up", "ingest", "status", "sessions", "show", "tables", "query", "config"),
         *("quarantine list", "quarantine show", "quarantine retry", "quarantine release"),
         *("registry import", "registry check", "registry history", "registry undo"),
+        *("sorting list", "sorting choose", "sorting undo", "sorting log", "sorting changes"),
     }
 
 

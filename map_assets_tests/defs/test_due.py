@@ -39,7 +39,8 @@ def behavior_only(**changes: object) -> SessionState:
 def test_a_new_behavior_file_makes_behavior_nwb_and_receipt_and_nothing_of_ephys() -> None:
     decision = decide(SESSION_STAGES, behavior_only())
     assert decision.stages == (
-        "behavior", "sessions", "insertions", "behavior_performance", "nwb_file", "archive_manifest", "archive_receipt",
+        "behavior", "sessions", "insertions", "coverage", "behavior_performance",
+        "nwb_file", "archive_manifest", "archive_receipt",
     )  # fmt: skip
     assert decision.waits == {}
 
@@ -74,7 +75,8 @@ def test_sorting_that_comes_late_makes_what_rests_on_it_and_nothing_else() -> No
     state = dataclasses.replace(after(state, first), files={**files, "sorting": [SORTED]})
     decision = decide(SESSION_STAGES, state)
     assert decision.stages == (
-        "sortings", "probes", "trial_spikes", "unit_stats", "psth", "unit_raster_psth",
+        "sortings", "probes", "unit_waveforms", "coverage", "trial_spikes",
+        "unit_stats", "cell_type", "drift", "unit_criteria", "psth", "unit_raster_psth",
         "nwb_file", "archive_manifest", "archive_receipt",
     )  # fmt: skip
 
@@ -139,6 +141,27 @@ def test_nothing_is_made_from_tables_that_a_blocking_check_refused() -> None:
     assert "trials_are_in_order" in decision.waits["nwb_file"]
 
 
+def test_what_was_never_made_holds_up_nobody_who_can_do_without_it() -> None:
+    state = with_record(done_with_ephys(), "clock_maps", blocked="clock_residuals_are_within_limits")
+    never = {"frame_times", "rig_events", "tracking", "tracking_quality"}
+    state = dataclasses.replace(
+        state,
+        files={**EPHYS, "tracking": [("tracking", "a.csv", 1, 1, 1)]},
+        tables={name: version for name, version in state.tables.items() if name not in never},
+        done={name: done for name, done in state.done.items() if name not in never},
+    )
+    decision = decide(SESSION_STAGES, state)
+    assert "tracking" in decision.stages
+    assert "frame_times" in decision.waits
+
+
+def test_a_page_that_shows_what_is_wrong_is_made_of_what_a_check_refused() -> None:
+    state = with_record(done_with_ephys(), "clock_maps", blocked="clock_residuals_are_within_limits")
+    never_drawn = {name: done for name, done in state.done.items() if name != "clock_residuals"}
+    decision = decide(SESSION_STAGES, dataclasses.replace(state, done=never_drawn))
+    assert decision.stages == ("clock_residuals",)
+
+
 def test_a_verdict_stands_while_the_mended_file_is_still_settling() -> None:
     state = with_record(done_with_ephys(), "behavior", blocked="trials_are_in_order", signature="")
     settling = dataclasses.replace(
@@ -158,13 +181,32 @@ def test_a_manifest_waits_for_a_file_that_is_being_written_again() -> None:
 
 
 def test_files_that_leave_the_share_undo_nothing() -> None:
-    gone = dataclasses.replace(done_with_ephys(), absent={"sorting": ["spike_times.npy"]})
+    left = {"sorting": ["spike_times.npy"]}
+    gone = dataclasses.replace(done_with_ephys(), absent=left, torn=left)
     assert decide(SESSION_STAGES, gone).stages == ()
     newer = dataclasses.replace(gone, files={**EPHYS, "sorting": [SORTED, ("ephys", "another.npy", 1, 1, 1)]})
     decision = decide(SESSION_STAGES, newer)
     assert "sortings" not in decision.stages
     assert "spike_times.npy" in decision.waits["sortings"]
     assert "archive_receipt" in decision.stages
+
+
+def test_a_sorting_folder_that_left_the_share_as_a_whole_does_not_hold_up_the_next_one() -> None:
+    gone = dataclasses.replace(done_with_ephys(), absent={"sorting": ["spike_times.npy"]})
+    assert decide(SESSION_STAGES, gone).stages == ()
+    newer = dataclasses.replace(gone, files={**EPHYS, "sorting": [SORTED, ("ephys", "another.npy", 1, 1, 1)]})
+    assert "sortings" in decide(SESSION_STAGES, newer).stages
+
+
+def test_a_choice_of_a_sorting_makes_the_sortings_again_and_what_rests_on_them_with_or_without_files() -> None:
+    chosen = {**KNOWN, "sorting choices": "c1"}
+    for files in (EPHYS, {role: marks for role, marks in EPHYS.items() if role != "sorting"}):
+        state = dataclasses.replace(done_with_ephys(), files=files)
+        state = with_record(state, "sortings", signature=signature(BY_NAME["sortings"], state))
+        assert "sortings" not in decide(SESSION_STAGES, state).stages
+        decision = decide(SESSION_STAGES, dataclasses.replace(state, registry=chosen))
+        assert {"sortings", "probes", "trial_spikes", "nwb_file"} <= set(decision.stages)
+        assert not {"behavior", "recordings", "clock_maps", "electrodes"} & set(decision.stages)
 
 
 def test_other_bytes_of_the_same_size_and_time_are_noticed_by_the_change_time() -> None:

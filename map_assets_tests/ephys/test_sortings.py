@@ -19,7 +19,6 @@ from map_assets.ephys.sortings import read_sortings
 from map_assets.vocabulary.errors import (
     NameDoesNotParse,
     NoFormatRecognizes,
-    PiecesDoNotFit,
     TwoFormatsRecognize,
     UnreadableFile,
 )
@@ -121,16 +120,6 @@ def test_one_bad_probe_is_rejected_and_the_other_goes_on(make: SimpleNamespace, 
     assert {file.relpath.parent.name for file in one.files} == {"imec0_ks2"}
     assert len(one.files) == len(list(folder.iterdir()))
     assert set(tables["units"]["probe"].to_pylist()) == {2}
-
-
-def test_two_sortings_of_one_probe_are_both_rejected_by_name(make: SimpleNamespace, tmp_path: Path) -> None:
-    write_probe(make, tmp_path, 1)
-    make.write_kilosort(tmp_path / PROBE.format(0) / "imec0_ks25", TRAINS)
-    tables, (one,) = read_all(make, tmp_path)
-    assert isinstance(one.error, PiecesDoNotFit)
-    assert "imec0_ks2 and" in str(one.error)
-    assert "imec0_ks25" in str(one.error)
-    assert "units" not in tables
 
 
 def test_a_folder_that_no_sorter_recognises_is_rejected(
