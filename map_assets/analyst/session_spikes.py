@@ -70,10 +70,11 @@ class SessionSpikes:
             raise ValueError(f"The window {window} s is empty; expected from, to.")
         observed = self.observed()
         probes = np.unique(observed["probe"].to_numpy()) if probe is None else np.array([probe])
-        nothing = np.empty(0), *(np.empty(0, np.int64),) * 4, np.empty(0)
-        parts = [nothing, *(self._cut(int(each), unit_id, observed, trial, at_s, window) for each in probes)]
-        times_s, n_spikes, of_probe, of_unit, of_trial, event_s = (
-            np.concatenate(part) for part in zip(*parts, strict=True)
+        nothing = *(np.empty(0, np.int64),) * 4, np.empty(0)
+        cuts = [self._cut(int(each), unit_id, observed, trial, at_s, window) for each in probes]
+        times_s = np.concatenate([np.empty(0), *(part for times, _ in cuts for part in times)])
+        n_spikes, of_probe, of_unit, of_trial, event_s = (
+            np.concatenate(part) for part in zip(nothing, *(rows for _, rows in cuts), strict=True)
         )
         offsets = np.r_[0, np.cumsum(n_spikes)]
         return AlignedSpikes(event, window, times_s, offsets, of_probe, of_unit, of_trial, event_s)
@@ -118,8 +119,8 @@ class SessionSpikes:
         trial: NDArray[np.int64],
         at_s: NDArray[np.float64],
         window: tuple[float, float],
-    ) -> tuple[NDArray[Any], ...]:
-        """Cut one probe's spikes: times, spikes in each row, and probe, unit, trial, event of each row."""
+    ) -> tuple[list[NDArray[np.float64]], tuple[NDArray[Any], ...]]:
+        """Cut one probe's spikes: times, and of each row its number of spikes, probe, unit, trial, event."""
         trains = self.trains(probe)
         is_row = observed["probe"].to_numpy() == probe
         if unit_id is not None:
@@ -133,7 +134,7 @@ class SessionSpikes:
         order = np.argsort(trains.unit_id)
         index = order[np.searchsorted(trains.unit_id, unit, sorter=order)]
         times_s, n_spikes = cut(trains, index, event_s, window)
-        return times_s, n_spikes, np.full(unit.size, probe), unit, of_trial, event_s
+        return times_s, (n_spikes, np.full(unit.size, probe), unit, of_trial, event_s)
 
     def _clock(self, probe: int) -> tuple[ClockMap, float]:
         probes = self._standing.read("probes", self._session, ["probe", "sample_rate_hz"]).to_pylist()

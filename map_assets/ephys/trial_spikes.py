@@ -1,24 +1,25 @@
 """Where each trial's spikes stand in each unit's train: an index, no copy of spikes. Aligning to events lives with the analyses.
 
-A trial's interval runs from its start to the start of the next row of `trials` (skipped trials have no row, so their
-time belongs to the kept trial before them), the last one's to its own stop. A spike on a boundary belongs to the trial
-that starts there. Only trials that the probe saw whole are listed: those whose code was matched and whose interval
-lies within the recording.
+A trial's interval runs from its start to the start of the next trial of the file, also of a skipped one (`until_s`). A
+spike on a boundary belongs to the trial that starts there. Only trials that the probe saw whole are listed: those whose
+code was matched and whose interval lies within the recording.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from map_assets.ephys.tables import TRIAL_SPIKES
 from map_assets.vocabulary.clock import ClockMap
 
+_READ_FIRST_FROM = 1000
 _SAMPLE_DIGITS = 3
 """Edges are exact to a thousandth of a sample: below it are only the roundings of the way through the clock map."""
 
@@ -60,13 +61,23 @@ def make_trial_spikes(
     rates = dict(zip(probes["probe"].to_pylist(), probes["sample_rate_hz"].to_pylist(), strict=True))
     trials = trials.sort_by("trial")
     parts = [TRIAL_SPIKES.empty()]
-    for probe in sorted(set(spikes["probe"].to_pylist())):
+    for probe, trains in _by_probe(spikes):
         clock, rate_hz = clocks.get(probe), rates.get(probe)
         if clock is None or clock["offset_s"] is None or rate_hz is None:
             continue
-        trains = spikes.filter(pc.equal(spikes["probe"], probe))
         parts.append(_indexed(session, probe, trains, observed_intervals(trials, clock, rate_hz)))
     return pa.concat_tables(parts)
+
+
+def _by_probe(spikes: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """Part the trains by probe without a copy: the table stands in the order of its key, else it is put so."""
+    probe = spikes["probe"].to_numpy()
+    if np.any(np.diff(probe) < 0):
+        spikes = spikes.sort_by([(name, "ascending") for name in ("probe", "unit_id")])
+        probe = spikes["probe"].to_numpy()
+    bounds = np.flatnonzero(np.r_[True, np.diff(probe) > 0, True]).tolist() if len(probe) else []
+    for first, end in pairwise(bounds):
+        yield int(probe[first]), spikes.slice(first, end - first)
 
 
 def observed_intervals(trials: pa.Table, clock: dict[str, Any], sample_rate_hz: float) -> Intervals:
@@ -81,8 +92,7 @@ def observed_intervals(trials: pa.Table, clock: dict[str, Any], sample_rate_hz: 
     sample_rate_hz : float
         The probe's nominal rate.
     """
-    start_s = trials["start_s"].to_numpy()
-    stop_s = np.r_[start_s[1:], trials["stop_s"].to_numpy()[-1:]]
+    start_s, stop_s = trials["start_s"].to_numpy(), trials["until_s"].to_numpy()
     trial = trials["trial"].to_numpy()
     is_seen = np.isin(trial, clock["matched_trials"]) & (start_s >= clock["observed_from_s"])
     if clock["observed_to_s"] is not None:
@@ -94,14 +104,13 @@ def observed_intervals(trials: pa.Table, clock: dict[str, Any], sample_rate_hz: 
 
 def _indexed(session: str, probe: int, trains: pa.Table, intervals: Intervals) -> pa.Table:
     """Search the intervals' edges in each train; the trains are read where they lie."""
-    samples = trains["samples"].combine_chunks()
-    values, offsets = samples.values.to_numpy(), samples.offsets.to_numpy()
-    n_units, n_trials = len(samples), len(intervals.trial)
-    edges, place = np.unique(np.concatenate([intervals.first_sample, intervals.stop_sample]), return_inverse=True)
-    found = np.empty((n_units, len(edges)), np.int64)
-    for unit in range(n_units):
-        found[unit] = np.searchsorted(values[offsets[unit] : offsets[unit + 1]], edges)
-    first, stop = found[:, place[:n_trials]], found[:, place[n_trials:]]
+    n_units, n_trials = trains.num_rows, len(intervals.trial)
+    first, count = np.empty((n_units, n_trials), np.int64), np.empty((n_units, n_trials), np.int64)
+    unit = 0
+    for chunk in trains["samples"].chunks:
+        end = unit + len(chunk)
+        _search(chunk, intervals, first[unit:end], count[unit:end])
+        unit = end
     n_rows = n_units * n_trials
     return TRIAL_SPIKES.from_columns(
         {
@@ -110,6 +119,25 @@ def _indexed(session: str, probe: int, trains: pa.Table, intervals: Intervals) -
             "unit_id": np.repeat(trains["unit_id"].to_numpy(), n_trials),
             "trial": np.tile(intervals.trial, n_units),
             "first_spike": first.ravel(),
-            "n_spikes": (stop - first).ravel(),
+            "n_spikes": count.ravel(),
         }
     )
+
+
+def _search(trains: pa.ListArray, intervals: Intervals, first: NDArray[np.int64], count: NDArray[np.int64]) -> None:
+    """Find the intervals in each train: index of the first spike and number of spikes, one row a train.
+
+    A search jumps about in a train, and each jump waits for memory. A train that was just read from end to end stands
+    in the processor's cache, where its searches are four times as fast; reading it in order costs little.
+    """
+    edges = np.concatenate([intervals.first_sample, intervals.stop_sample])
+    edges, place = np.unique(edges, return_inverse=True)
+    begins, ends = np.split(place, 2)
+    values, offsets = trains.values.to_numpy(), trains.offsets.to_numpy()
+    for row, (begin, end) in enumerate(pairwise(offsets.tolist())):
+        train = values[begin:end]
+        if end - begin > _READ_FIRST_FROM:
+            train.max()
+        found = train.searchsorted(edges)
+        found.take(begins, out=first[row], mode="clip")
+        np.subtract(found.take(ends), first[row], out=count[row])

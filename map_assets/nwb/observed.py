@@ -47,8 +47,8 @@ def observed_intervals(
 ) -> NDArray[np.float64]:
     """Return when a probe observed the session: the trials that it saw whole, neighbours in one piece.
 
-    A trial reaches from its start to the next trial's, the last to its own stop; it was seen whole if its code was
-    matched and it lies within the recording. So it is in `trial_spikes`, too.
+    A trial reaches from its start to the next trial's, also a skipped one's (`until_s`); it was seen whole if its code
+    was matched and it lies within the recording. So it is in `trial_spikes`, too.
 
     Parameters
     ----------
@@ -65,12 +65,16 @@ def observed_intervals(
         Half-open intervals, session s.
     """
     ordered = trials.sort_by([("trial", "ascending")])
-    start_s = np.asarray(ordered["start_s"].to_numpy(), np.float64)
-    end_s = np.r_[start_s[1:], ordered["stop_s"].to_numpy()[-1:]]
+    start_s, end_s = (np.asarray(ordered[name].to_numpy(), np.float64) for name in ("start_s", "until_s"))
     is_observed = np.isin(ordered["trial"].to_numpy(), np.asarray(matched_trials, np.int64))
     is_observed &= (start_s >= (-np.inf if from_s is None else from_s)) & (end_s <= (np.inf if to_s is None else to_s))
-    edges = np.diff(np.r_[False, is_observed, False].astype(np.int8))
-    return np.column_stack([start_s[np.flatnonzero(edges == 1)], end_s[np.flatnonzero(edges == -1) - 1]])
+    first_s, last_s = start_s[is_observed], end_s[is_observed]
+    is_apart = first_s[1:] != last_s[:-1]
+    return (
+        np.column_stack([first_s[np.r_[True, is_apart]], last_s[np.r_[is_apart, True]]])
+        if len(first_s)
+        else np.empty((0, 2))
+    )
 
 
 def observe(probe: int, tables: Mapping[str, pa.Table]) -> ObservedProbe | str:

@@ -41,6 +41,7 @@ def make_trials(start_s: Sequence[float], **columns: Sequence) -> pa.Table:
         "trial": np.arange(1, n + 1),
         "start_s": start,
         "stop_s": start + 5,
+        "until_s": np.r_[start[1:], start[-1:] + 5],
         "instruction": ["left"] * n,
         "outcome": ["hit"] * n,
         "early_lick": [False] * n,
@@ -66,8 +67,7 @@ def make_tables(
     """Tables of units with the given trains (samples), keyed by (probe, unit_id), with offset and drift per probe."""
     numbers = sorted({probe for probe, _ in trains})
     clock = clock or {}
-    start, stop = trials["start_s"].to_numpy(), trials["stop_s"].to_numpy()
-    until = np.r_[start[1:], stop[-1:]]
+    start, until = trials["start_s"].to_numpy(), trials["until_s"].to_numpy()
     rows = []
     for (probe, unit), train in trains.items():
         offset, drift = clock.get(probe, (0.0, 0.0))

@@ -165,7 +165,7 @@ def test_a_probes_worth_of_units_takes_no_time_per_trial(trials_of: Callable, ta
     samples = np.sort(rng.integers(0, 1800 * 30000, (100, 20_000)), axis=1)
     lists = pa.ListArray.from_arrays(np.arange(101, dtype=np.int32) * 20_000, samples.ravel())
     units = pa.concat_tables([made.units] * 100)
-    units = units.set_column(2, units.schema.field("unit_id"), [np.arange(100)])
+    units = units.set_column(units.schema.get_field_index("unit_id"), units.schema.field("unit_id"), [np.arange(100)])
     rows = {"session": [SESSION] * 30_000, "probe": [1] * 30_000, "unit_id": np.repeat(np.arange(100), 300)}
     rows |= {"trial": np.tile(np.arange(1, 301), 100), "first_spike": [0] * 30_000, "n_spikes": [1] * 30_000}
     start = time.perf_counter()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from map_assets.analyses.checks import trials_hold_no_more_spikes_than_the_train
+from map_assets.analyses.checks import stats_hold_together, trials_hold_no_more_spikes_than_the_train
+from map_assets.analyses.tables import UNIT_STATS
 from map_assets.analyses.unit_stats import make_unit_stats
 
 SESSION = "SC022_20190228_151010"
@@ -29,6 +31,34 @@ def test_spikes_and_seconds_are_of_the_same_intervals(trials_of: Callable, table
     assert [row["rate_hz"] for row in rows] == [4 / 22, 0.0, 0.0]
     assert [row["n_isi_violations"] for row in rows] == [0, 0, 0]
     assert [row["isi_violation_share"] for row in rows] == [0.0, None, None]
+
+
+def test_the_time_of_a_skipped_trial_is_in_no_interval(trials_of: Callable, tables_of: Callable) -> None:
+    # The file's trial 2, from 4 s to 10 s, was skipped.
+    trials = trials_of([0, 10], trial=[1, 3], until_s=[4, 15])
+    row = make_unit_stats(SESSION, *tables_of(trials, {(1, 1): _at(1, 5, 6, 12)}).all).to_pylist()[0]
+    assert (row["n_spikes_in_trials"], row["observed_s"], row["rate_hz"]) == (2, 9.0, 2 / 9)
+
+
+def test_the_violation_rate_is_that_of_the_earlier_pipeline(trials_of: Callable, tables_of: Callable) -> None:
+    """Four spikes in one trial of 2 s, one interval of 1 ms: 1 / (2 x 4 x 2 ms) relative to 2 Hz."""
+    trials = trials_of([0], stop_s=[2.0], until_s=[2.0])
+    row = make_unit_stats(SESSION, *tables_of(trials, {(1, 1): _at(0, 0.001, 0.5, 1.0)}).all).to_pylist()[0]
+    assert (row["rate_hz"], row["n_isi_violations_in_trials"]) == (2.0, 1)
+    assert row["isi_violation"] == pytest.approx(31.25)
+
+
+def test_an_interval_over_two_trials_violates_the_train_but_no_trial(trials_of: Callable, tables_of: Callable) -> None:
+    trains = {(1, 1): [299_990, 300_010], (1, 2): [299_980, 299_990, 299_990, 300_010], (1, 3): [5, 5]}
+    rows = make_unit_stats(SESSION, *tables_of(trials_of([0, 10]), trains).all).to_pylist()
+    assert [row["n_isi_violations"] for row in rows] == [1, 3, 1]
+    assert [row["n_isi_violations_in_trials"] for row in rows] == [0, 2, 1]
+    # No trial of unit 1 has two spikes; the doubled spike counts once in n (3 and 1 of 15 s), as a violation it counts.
+    assert [row["isi_violation"] for row in rows] == [
+        None,
+        pytest.approx(2 / (2 * 3 * 0.002) / (3 / 15)),
+        pytest.approx(1 / (2 * 1 * 0.002) / (1 / 15)),
+    ]
 
 
 def test_trials_without_rows_are_neither_counted_nor_timed(trials_of: Callable, tables_of: Callable) -> None:
@@ -83,7 +113,34 @@ def test_random_trains_agree_with_counting_one_by_one(trials_of: Callable, table
         assert row["n_trials"] == len(mine)
         assert row["n_spikes_in_trials"] == sum(a <= t < b for t in seconds for a, b in mine)
         assert row["observed_s"] == pytest.approx(sum(b - a for a, b in mine))
-        assert row["n_isi_violations"] == sum(b - a < 60 for a, b in zip(trains[key], trains[key][1:], strict=False))
+        assert row["n_isi_violations"] == sum(b - a < 60 for a, b in pairwise(trains[key]))
+        inside = [[x for x, t in zip(trains[key], seconds, strict=True) if a <= t < b] for a, b in mine]
+        short = [b - a < 60 for train in inside for a, b in pairwise(train)]
+        distinct = sum(len(set(train)) for train in inside)
+        assert row["n_isi_violations_in_trials"] == sum(short)
+        expected = None if not short else sum(short) / (2 * distinct * 0.002) / (distinct / row["observed_s"])
+        assert row["isi_violation"] == (expected if expected is None else pytest.approx(expected))
+    assert stats_hold_together(make_unit_stats(SESSION, *made.all)).passed
+
+
+def test_statistics_that_cannot_be_true_together_are_noticed(trials_of: Callable, tables_of: Callable) -> None:
+    made = tables_of(
+        trials_of([0, 10]), {(1, 1): _at(1, 2), (1, 2): [], (1, 3): [7, 8]}, observed={(1, 1): [1, 2], (1, 3): [1]}
+    )
+    stats = make_unit_stats(SESSION, *made.all)
+    assert stats_hold_together(stats).passed
+
+    def spoiled(name: str, values: list) -> dict:
+        verdict = stats_hold_together(
+            UNIT_STATS.from_columns({**dict(zip(stats.column_names, stats.columns, strict=True)), name: values})
+        )
+        assert not verdict.passed
+        return {key: count for key, count in verdict.figures.items() if count and key != "n_units"}
+
+    assert spoiled("rate_hz", [1.0, None, 0.2]) == {"n_rates": 1}
+    assert spoiled("rate_hz", [2 / 15, 0.0, 0.2]) == {"n_unobserved": 1}
+    assert spoiled("presence_ratio", [0.0, None, 1.01]) == {"n_presences": 2}
+    assert spoiled("n_isi_violations_in_trials", [1, 0, 1]) == {"n_violations": 1}
 
 
 def test_more_spikes_in_trials_than_in_the_train_are_noticed(trials_of: Callable, tables_of: Callable) -> None:

@@ -74,6 +74,7 @@ def trial_table() -> dict[str, list]:
         "trial": numbers,
         "start_s": start_s,
         "stop_s": [start + 5.0 for start in start_s],
+        "until_s": [6.0 * trial + 0.01 * ((trial + 1) % 7) for trial in numbers[:-1]] + [start_s[-1] + 5.0],
         "instruction": ["left" if trial % 2 else "right" for trial in numbers],
         "outcome": ["miss" if trial % 3 == 0 else "hit" for trial in numbers],
         "early_lick": [trial % 8 == 0 for trial in numbers],

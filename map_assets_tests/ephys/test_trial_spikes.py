@@ -137,8 +137,8 @@ def test_the_index_agrees_with_a_plain_loop(data: st.DataObject) -> None:
     )
     counts = dict.fromkeys(("n_samples", "n_delays", "n_go_cues"), 1)
     rows = [
-        {"session": "s", "trial": int(k), "start_s": t, "stop_s": t + 0.1, **texts, **counts}
-        for k, t in zip(numbers, starts, strict=True)
+        {"session": "s", "trial": int(k), "start_s": t, "stop_s": t + 0.1, "until_s": end, **texts, **counts}
+        for k, t, end in zip(numbers, starts, [*starts[1:], starts[-1] + 0.1], strict=True)
     ]
     matched = [int(k) for k in numbers if data.draw(st.booleans())]
     trains = {unit: sorted(data.draw(st.lists(st.integers(0, 900_000), max_size=30))) for unit in (2, 40, 41)}
