@@ -8,9 +8,10 @@ from pathlib import Path
 from map_assets.defs.stage import Made, Work, stage
 from map_assets.defs.work import digest_of
 from map_assets.figures import behavior_performance as performance
+from map_assets.figures import clock_residuals as residuals
 from map_assets.figures import unit_raster_psth as raster
 from map_assets.figures.drawing import Drawing, NotApplicable
-from map_assets.figures.tables import BEHAVIOR_PERFORMANCE, UNIT_RASTER_PSTH
+from map_assets.figures.tables import BEHAVIOR_PERFORMANCE, CLOCK_RESIDUALS, UNIT_RASTER_PSTH
 from map_assets.vocabulary.table import Table
 
 _RASTER = ("trials", "units", "spikes", "trial_spikes", "psth", "clock_maps", "probes")
@@ -27,6 +28,12 @@ def behavior_performance(work: Work) -> Made:
     """Performance over the session and under photostimulation."""
     drawn = performance.draw(work.session, work.table("trials"), work.maybe("photostim_sites"))
     return _hang(work, BEHAVIOR_PERFORMANCE, drawn, ("trials", "photostim_sites"))
+
+
+@stage(writes=[CLOCK_RESIDUALS], reads=("clock_maps",), group="figures", kinds={"matplotlib"}, shows_refused=True)
+def clock_residuals(work: Work) -> Made:
+    """Residuals of each probe's clock over the session; drawn above all where they are too large."""
+    return _hang(work, CLOCK_RESIDUALS, residuals.draw(work.session, work.table("clock_maps")), ("clock_maps",))
 
 
 @stage(writes=[UNIT_RASTER_PSTH], reads=_RASTER, group="figures", kinds={"matplotlib"})

@@ -1,11 +1,12 @@
-"""Stage of the sessions room."""
+"""Stages of the sessions room."""
 
 from __future__ import annotations
 
 from map_assets.defs.stage import Check, Made, Work, stage
 from map_assets.sessions.checks import name_date_matches_the_start, subject_is_known
+from map_assets.sessions.coverage import make_coverage
 from map_assets.sessions.make import make_session
-from map_assets.sessions.tables import SESSIONS
+from map_assets.sessions.tables import COVERAGE, SESSIONS
 
 
 @stage(
@@ -23,3 +24,15 @@ def sessions(work: Work) -> Made:
     """Who, when, on which rig, in which task."""
     zone = work.services.config.lab.time_zone
     return Made({"sessions": make_session(work.session, work.table("behavior_file"), work.subject(), zone)})
+
+
+@stage(
+    writes=[COVERAGE],
+    reads=("trials",),
+    may_read=("skipped_trials", "clock_maps", "probes", "tracking"),
+    group="sessions",
+)
+def coverage(work: Work) -> Made:
+    """Which trials the behaviour, each probe and each camera observed, and why not the others."""
+    sources = (work.maybe(name) for name in ("skipped_trials", "clock_maps", "probes", "tracking"))
+    return Made({"coverage": make_coverage(work.session, work.table("trials"), *sources)})
