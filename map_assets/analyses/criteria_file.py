@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from map_assets.vocabulary.errors import BadConfiguration
+from map_assets.vocabulary.own_file import read_own_or_packaged
 
 TABLES = ("units", "unit_stats", "drift")
 """Tables that a measure may come from."""
@@ -73,12 +72,7 @@ def read_criteria(path: Path | None = None) -> CriteriaFile:
     BadConfiguration
         If it cannot be read, lacks a part, or a threshold is no number or of a measure that it does not place.
     """
-    name = "unit_criteria.toml" if path is None else str(path)
-    try:
-        packaged = files("map_assets.analyses").joinpath(name)
-        found = tomllib.loads((packaged if path is None else path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadConfiguration(f"{name}: the criteria cannot be read ({error}).") from error
+    name, found = read_own_or_packaged(path, "map_assets.analyses", "unit_criteria.toml")
     if not found.keys() <= {"version", "measures", "areas"}:
         raise _odd(name, f"holds {', '.join(sorted(found.keys() - {'version', 'measures', 'areas'}))}")
     version = found.get("version")

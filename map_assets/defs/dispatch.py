@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from map_assets.defs.due import Decision, decide
 from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB, Stage
 from map_assets.defs.stages import BY_NAME, LAB_STAGES, SESSION_STAGES
-from map_assets.defs.work import parameters_of, state_of, volume_mark
+from map_assets.defs.work import parameters_of_all, state_of, volume_mark
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,18 @@ class Due:
 
 def due_for_lab(services: Services) -> Due | None:
     """Decide what the laboratory's own assets are due for."""
-    return _due(services, LAB, LAB_STAGES)
+    return _due(services, LAB, LAB_STAGES, parameters_of_all(LAB_STAGES, services))
 
 
 def due_for_sessions(services: Services, sessions: Iterable[str]) -> list[Due]:
     """Decide what each session is due for, and write down what the others wait for."""
-    found = [_due(services, session, SESSION_STAGES) for session in sessions]
+    parameters = parameters_of_all(SESSION_STAGES, services)
+    found = [_due(services, session, SESSION_STAGES, parameters) for session in sessions]
     return [due for due in found if due is not None]
 
 
-def _due(services: Services, session: str, stages: Sequence[Stage]) -> Due | None:
-    decision = decide(stages, state_of(stages, services, session))
+def _due(services: Services, session: str, stages: Sequence[Stage], parameters: Mapping[str, str]) -> Due | None:
+    decision = decide(stages, state_of(stages, services, session, parameters))
     services.ledger.set_waits(session, dict(decision.waits))
     return Due(session, decision) if decision.stages else None
 
@@ -50,7 +51,8 @@ def laboratory_mark(services: Services) -> str:
     When it changes, every session is looked at again.
     """
     seen = {
-        "stages": [[stage.name, stage.version, parameters_of(stage, services)] for stage in SESSION_STAGES],
+        "stages": [[stage.name, stage.version] for stage in SESSION_STAGES],
+        "parameters": parameters_of_all(SESSION_STAGES, services),
         "registry": services.registry.version(),
         "atlas": [services.store.version(table.name, LAB) for stage in LAB_STAGES for table in stage.writes],
         "volume": volume_mark(services.config),

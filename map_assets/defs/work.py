@@ -44,8 +44,10 @@ class Outcome:
     made: Made
 
 
-def state_of(stages: Sequence[Stage], services: Services, session: str) -> SessionState:
-    """Gather all that a decision about one session rests on."""
+def state_of(
+    stages: Sequence[Stage], services: Services, session: str, parameters: Mapping[str, str] | None = None
+) -> SessionState:
+    """Gather all that a decision about one session rests on; `parameters_of_all` once where there are many sessions."""
     ledger = services.ledger
     lab_names = {name for stage in stages for name in stage.lab_reads}
     files: dict[str, list[FileMark]] = defaultdict(list)
@@ -79,7 +81,7 @@ def state_of(stages: Sequence[Stage], services: Services, session: str) -> Sessi
         torn=torn,
         moving=moving,
         registry=registry_marks(services, session) if any(stage.needs for stage in stages) else {},
-        parameters={stage.name: parameters_of(stage, services) for stage in stages},
+        parameters=parameters_of_all(stages, services) if parameters is None else parameters,
     )
 
 
@@ -114,6 +116,11 @@ def volume_mark(config: Config) -> str | None:
         return None
     found = volume.stat()
     return f"{volume}:{found.st_size}:{found.st_mtime_ns}"
+
+
+def parameters_of_all(stages: Sequence[Stage], services: Services) -> dict[str, str]:
+    """Fingerprint the settings that each stage's result depends on, by the stages' names."""
+    return {stage.name: parameters_of(stage, services) for stage in stages}
 
 
 def parameters_of(stage: Stage, services: Services) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from map_assets.vocabulary.errors import BadConfiguration, PiecesDoNotFit
+from map_assets.vocabulary.own_file import read_own_or_packaged
 
 Times = NDArray[np.float64]
 
@@ -100,12 +99,9 @@ def read_pulse_protocol(path: Path | None = None) -> PulseProtocol:
     BadConfiguration
         If it cannot be read, or lacks a part.
     """
-    file = "trial_number.toml" if path is None else str(path)
+    file, values = read_own_or_packaged(path, "map_assets.ephys.protocols", "trial_number.toml")
     try:
-        packaged = files("map_assets.ephys.protocols").joinpath(file)
-        return make_protocol(file, tomllib.loads((packaged if path is None else path).read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadConfiguration(f"{file}: the pulse protocol cannot be read ({error}).") from error
+        return make_protocol(file, values)
     except (KeyError, TypeError, AttributeError) as error:
         raise BadConfiguration(
             f"{file}: the pulse protocol lacks {error}; the package's trial_number.toml has every part."

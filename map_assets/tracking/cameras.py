@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from map_assets.vocabulary.errors import BadConfiguration
+from map_assets.vocabulary.own_file import read_own_or_packaged
 
 COUNTS = ("as found", "filtered")
 _CAMERA_KEYS = {"device", "camera", "names", "rigs", "rate_hz", "first_video", "model"}
@@ -125,26 +123,7 @@ def read_cameras(path: Path | None = None) -> Cameras:
     BadConfiguration
         If it cannot be read, or a value is not what its key expects.
     """
-    if path is None:
-        return _packaged()
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfiguration(f"{path} cannot be read as the file of cameras: {error}") from error
-    return _parsed(str(path), text)
-
-
-@cache
-def _packaged() -> Cameras:
-    name = "cameras.toml"
-    return _parsed(name, (files("map_assets.tracking") / name).read_text("utf-8"))
-
-
-def _parsed(name: str, text: str) -> Cameras:
-    try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadConfiguration(f"{name} cannot be read as TOML: {error}") from error
+    name, said = read_own_or_packaged(path, "map_assets.tracking", "cameras.toml")
 
     def refuse(problem: str) -> BadConfiguration:
         return BadConfiguration(f"{name}: {problem}; correct it as in the cameras.toml of the package.")

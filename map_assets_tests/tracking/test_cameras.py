@@ -65,7 +65,7 @@ def test_a_laboratory_names_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("version = ", "cannot be read as TOML"),
+        ("version = ", "expected TOML as in"),
         (ONE, "version is no whole number"),
         ("version = 1\n", "it names no camera"),
         (f"version = 1\nrates = 3\n{ONE}", "rates is not known"),
