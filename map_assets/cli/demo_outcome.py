@@ -118,7 +118,7 @@ def is_settled(found: Services, sessions: Sequence[Expected]) -> bool:
     from map_assets.defs.due import decide
     from map_assets.defs.stage import LAB
     from map_assets.defs.stages import LAB_STAGES, SESSION_STAGES
-    from map_assets.defs.work import state_of
+    from map_assets.defs.state import state_of
 
     shares = {status.share: status for status in found.ledger.status()}
     if any(

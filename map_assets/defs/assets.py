@@ -7,6 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from map_assets.defs.alive import RUNNER_TAG
+from map_assets.defs.dispatch import DUE_TAG
 from map_assets.defs.resources import LabResource
 from map_assets.defs.stage import LAB, Stage
 from map_assets.defs.work import Outcome, perform
@@ -37,11 +39,12 @@ def asset_of(stage: Stage) -> dg.AssetsDefinition:
     def materialize(context: dg.AssetExecutionContext, laboratory: LabResource) -> Iterator[dg.MaterializeResult[Any]]:
         session = LAB if stage.for_lab else str(SessionKey.parse(context.partition_key))
         try:
-            outcome = perform(stage, session, laboratory.services)
+            is_dispatched = not context.run.tags.keys().isdisjoint({DUE_TAG, RUNNER_TAG})
+            outcome = perform(stage, session, laboratory.services, may_skip=is_dispatched)
         except MapAssetsError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for rejected in outcome.made.rejected:
-            context.log.warning(f"quarantined: {rejected.error}")
+            context.log.warning(f"not used: {rejected.error}")
         for name, version in outcome.versions.items():
             yield _result(name, version, outcome)
 
@@ -92,7 +95,7 @@ def _result(name: str, version: Version, outcome: Outcome) -> dg.MaterializeResu
         **outcome.made.notes,
     }
     if outcome.made.rejected:
-        metadata["quarantined"] = dg.MetadataValue.md("\n".join(f"- {item.error}" for item in outcome.made.rejected))
+        metadata["not_used"] = dg.MetadataValue.md("\n".join(f"- {item.error}" for item in outcome.made.rejected))
     picture = outcome.made.pictures.get(name)
     if picture is not None:
         metadata["figure"] = picture_metadata(name, picture)

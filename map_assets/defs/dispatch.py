@@ -11,7 +11,9 @@ from map_assets.defs.due import Decision, decide
 from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB, Stage
 from map_assets.defs.stages import BY_NAME, LAB_STAGES, SESSION_STAGES
-from map_assets.defs.work import parameters_of_all, state_of, volume_mark
+from map_assets.defs.state import parameters_of_all, state_of, volume_mark
+
+DUE_TAG = "map_assets/due"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from map_assets.defs.stage import Stage
@@ -33,12 +33,15 @@ class Done:
         Names of blocking checks that failed on those; what rests on its tables waits then.
     has_failed : bool
         Whether the last attempt failed; the tables, if any, are those of an earlier one.
+    inputs : mapping of str to (str or None), optional
+        Version of each table that it may take, as it stood then; None where that was not noted.
     """
 
     signature: str
     made: tuple[str, ...] = ()
     blocked: str = ""
     has_failed: bool = False
+    inputs: Mapping[str, str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def decide(stages: Iterable[Stage], state: SessionState) -> Decision:
             continue
         elif reason is not None:
             waits[stage.name] = reason
-            if not unusable.keys().isdisjoint(stage.inputs):
+            if not unusable.keys().isdisjoint(stage.inputs) or _rests_on_older(stage, last, state, will_change):
                 stale |= dict.fromkeys(made, reason)
         else:
             chosen.append(stage.name)
@@ -147,11 +150,13 @@ def decide(stages: Iterable[Stage], state: SessionState) -> Decision:
 
 def _waits_for(stage: Stage, state: SessionState, unusable: Mapping[str, str]) -> str | None:
     """Say what a stage has to wait for before it can be done; None for nothing."""
-    moving = sorted(role for role in state.moving if stage.opens(role))
+    moving = sorted(role for role in state.moving if stage.opens(role) and stage.answers_for(role))
     if moving:
         return f"files that are still changing ({', '.join(moving)})"
     absent = state.torn if stage.keeps else state.absent
-    gone = sorted(name for role, names in absent.items() if role in stage.roles for name in names)
+    gone = sorted(
+        name for role, names in absent.items() if role in stage.roles and role in stage.claims for name in names
+    )
     if gone:
         return f"files that were ingested and are not on the share any more ({', '.join(gone[:3])})"
     # what was never made holds up nobody who merely may read it
@@ -160,6 +165,14 @@ def _waits_for(stage: Stage, state: SessionState, unusable: Mapping[str, str]) -
         return f"what it rests on ({', '.join(upstream)})"
     missing = [text for need, text in _WAITED_FOR.items() if need in stage.needs and state.registry.get(need) is None]
     return missing[0].format(animal=state.session.partition("_")[0]) if missing else None
+
+
+def _rests_on_older(stage: Stage, last: Done | None, state: SessionState, will_change: Set[str]) -> bool:
+    """Whether what stands of a stage was made from other tables than those that stand now or after this run."""
+    if last is None or last.inputs is None:
+        return False
+    seen = {name: state.tables.get(name) for name in stage.inputs}
+    return dict(last.inputs) != seen or not will_change.isdisjoint(stage.inputs)
 
 
 def _stands(last: Done, state: SessionState) -> bool:

@@ -13,7 +13,7 @@ import dagster as dg
 from map_assets.config import Config
 from map_assets.defs.alive import runs_under_way
 from map_assets.defs.assets import SESSIONS
-from map_assets.defs.dispatch import Due, due_for_lab, due_for_sessions, laboratory_mark
+from map_assets.defs.dispatch import DUE_TAG, Due, due_for_lab, due_for_sessions, laboratory_mark
 from map_assets.defs.resources import LabResource
 from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB
@@ -26,8 +26,6 @@ MOST_TRIES = 3
 """Runs that end without a verdict (the machine went down, the archive was away) are requested so often at once."""
 TRY_AGAIN_AFTER_S = 3600.0
 """After that many tries, a further one each hour: most such faults are mended by somebody who knows nothing of us."""
-
-DUE_TAG = "map_assets/due"
 
 
 def share_sensors(config: Config) -> list[dg.SensorDefinition]:

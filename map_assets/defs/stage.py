@@ -137,7 +137,9 @@ class Stage:
     roles : tuple of str
         Roles of the files it opens; without any such file the stage does not apply. ``("*",)`` is every role.
     claims : tuple of str
-        Roles whose files count as ingested when the stage is done; by default those it opens.
+        Roles whose files the stage answers for; by default those it opens. They count as ingested when it is done, it
+        waits for them while they change or are away, and puts those that cannot be used into quarantine. Files of other
+        roles that it opens it takes as it finds them: another stage answers for them.
     needs : tuple of Need
         What else it takes.
     group : str
@@ -180,6 +182,10 @@ class Stage:
     def opens(self, role: str) -> bool:
         """Whether the stage opens files of a role."""
         return role in self.roles or self.roles == ("*",)
+
+    def answers_for(self, role: str) -> bool:
+        """Whether the stage waits for files of a role and may put them into quarantine."""
+        return role in self.claims or self.roles == ("*",)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,11 +15,10 @@ import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
 from map_assets.archive.backends.protocol import ArchiveNotReady
-from map_assets.config import Config
-from map_assets.defs.due import Done, FileMark, SessionState, signature
+from map_assets.defs.due import Done, SessionState, signature
 from map_assets.defs.services import Services
-from map_assets.defs.stage import LAB, Check, Made, Stage, Work, animal_of
-from map_assets.shares.share import Inventory
+from map_assets.defs.stage import LAB, Check, Made, Stage, Work
+from map_assets.defs.state import state_of, tables_of, versions_of
 from map_assets.store import Version
 from map_assets.vocabulary.errors import (
     BadInput,
@@ -44,98 +42,14 @@ class Outcome:
     made: Made
 
 
-def state_of(
-    stages: Sequence[Stage], services: Services, session: str, parameters: Mapping[str, str] | None = None
-) -> SessionState:
-    """Gather all that a decision about one session rests on; `parameters_of_all` once where there are many sessions."""
-    ledger = services.ledger
-    lab_names = {name for stage in stages for name in stage.lab_reads}
-    files: dict[str, list[FileMark]] = defaultdict(list)
-    absent: dict[str, list[str]] = defaultdict(list)
-    torn: dict[str, list[str]] = defaultdict(list)
-    moving: frozenset[str] = frozenset()
-    if session != LAB:
-        inventory = ledger.inventory(session)
-        gone = _ingested(inventory.absent, session, services) if inventory.absent else []
-        for found in (*inventory.files, *gone):
-            files[found.role].append(_mark(found, inventory))
-        there = (*inventory.files, *inventory.unsettled)
-        folders = {(found.role, found.share, found.relpath.parent) for found in there}
-        for found in gone:
-            absent[found.role].append(found.relpath.name)
-            if (found.role, found.share, found.relpath.parent) in folders:
-                torn[found.role].append(found.relpath.name)
-        moving = frozenset(found.role for found in inventory.unsettled)
-    done = {}
-    for name, record in ledger.stage_records(session).items():
-        left = json.loads(record.detail)
-        has_failed = record.outcome == "failed"
-        done[name] = Done(record.signature, tuple(left["made"]), left["blocked"], has_failed)
-    return SessionState(
-        session,
-        tables=_versions(services, session, _tables_of(stages)),
-        lab_tables=_versions(services, LAB, lab_names),
-        done=done,
-        files=files,
-        absent=absent,
-        torn=torn,
-        moving=moving,
-        registry=registry_marks(services, session) if any(stage.needs for stage in stages) else {},
-        parameters=parameters_of_all(stages, services) if parameters is None else parameters,
-    )
-
-
-def _tables_of(stages: Sequence[Stage]) -> set[str]:
-    """Names of all tables of a session that stages may take or make."""
-    return {name for stage in stages for name in (*stage.inputs, *(table.name for table in stage.writes))}
-
-
-def _ingested(files: Sequence[FoundFile], session: str, services: Services) -> list[FoundFile]:
-    """Those of the files that a stage has taken in."""
-    taken = {(found.share, found.relpath) for found in services.ledger.files(session=session, state="ingested")}
-    return [found for found in files if (found.share, str(found.relpath)) in taken]
-
-
-def registry_marks(services: Services, session: str) -> dict[str, str | None]:
-    """Fingerprint what the registry gives a session; None where it does not know the animal."""
-    if session == LAB:
-        return {"annotation": volume_mark(services.config)}
-    registry, animal = services.registry, animal_of(session)
-    mark = registry.fingerprint(animal)
-    subject = registry.subject_of(animal)
-    # an NWB file without the animal's age does not pass its gates: it waits like one without the animal
-    known = subject is not None and subject.date_of_birth is not None
-    choices = services.sorting_choices.fingerprint(session)
-    return {"subject": mark if known else None, "any subject": mark, "insertions": mark, "sorting choices": choices}
-
-
-def volume_mark(config: Config) -> str | None:
-    """Fingerprint the annotation volume that the configuration names; None where there is none."""
-    volume = config.ccf.annotation
-    if volume is None or not volume.is_file():
-        return None
-    found = volume.stat()
-    return f"{volume}:{found.st_size}:{found.st_mtime_ns}"
-
-
-def parameters_of_all(stages: Sequence[Stage], services: Services) -> dict[str, str]:
-    """Fingerprint the settings that each stage's result depends on, by the stages' names."""
-    return {stage.name: parameters_of(stage, services) for stage in stages}
-
-
-def parameters_of(stage: Stage, services: Services) -> str:
-    """Fingerprint the settings that a stage's result depends on."""
-    return json.dumps(stage.parameters(services.config), default=str, sort_keys=True)
-
-
-def _versions(services: Services, session: str, names: set[str]) -> dict[str, str]:
-    store = services.store
-    standing = {name: store.version(name, session) for name in sorted(names) if store.has(name, session)}
-    return {name: version for name, version in standing.items() if version is not None}
-
-
-def perform(stage: Stage, session: str, services: Services) -> Outcome:
+def perform(stage: Stage, session: str, services: Services, *, may_skip: bool = False) -> Outcome:
     """Do one stage of one session.
+
+    Parameters
+    ----------
+    may_skip : bool
+        Whether what stands may be kept if it was made from the very same inputs: a stage is asked for when something
+        that it rests on is made again, which may come out the same. A person who asks for it gets it made.
 
     Raises
     ------
@@ -147,26 +61,44 @@ def perform(stage: Stage, session: str, services: Services) -> Outcome:
         If it fails for another expected reason.
     """
     state = state_of([stage], services, session)
+    if may_skip and _is_unchanged(stage, state):
+        versions = {table.name: services.store.standing(table.name, session) for table in stage.writes}
+        return _judged(stage, session, Made({}, notes={"kept": "made from the same inputs before"}), versions, services)
     files = files_of(stage, session, services)
     own = frozenset(table.name for table in stage.writes)
     try:
         made = stage.make(Work(session, files, _read(stage, session, services), services, own))
-        if _versions(services, session, _tables_of([stage])) != state.tables:
+        if versions_of(services, session, tables_of([stage])) != state.tables:
             raise NotYet(f"Tables of {session} were written while {stage.name} read them; it is done at the next look.")
         _refuse(stage, made, services)
         versions = _write(stage, session, made, services)
         services.ledger.mark_ingested(_claimed(stage, files, made), by=stage.name)
-        schemas = {table.name: _fits(table, session, services) for table in stage.writes}
-        verdicts = _verdicts(stage, session, made, services)
+        outcome = _judged(stage, session, made, versions, services)
     except Exception as error:
         if not _is_passing(error):
             _fail(stage, session, state, files, error, services)
         raise
-    failed = [check.name for check, verdict in verdicts if check.is_blocking and not verdict.passed]
-    failed += [f"{name} fits its declaration" for name, verdict in schemas.items() if not verdict.passed]
-    detail = json.dumps({"made": sorted(versions), "blocked": ", ".join(failed)})
-    services.ledger.record_stage(session, stage.name, signature(stage, _without(state, made)), "done", detail)
-    return Outcome(versions, schemas, verdicts, made)
+    failed = [check.name for check, verdict in outcome.verdicts if check.is_blocking and not verdict.passed]
+    failed += [f"{name} fits its declaration" for name, verdict in outcome.schemas.items() if not verdict.passed]
+    inputs = {name: state.tables.get(name) for name in stage.inputs}
+    detail = json.dumps({"made": sorted(versions), "blocked": ", ".join(failed), "inputs": inputs})
+    services.ledger.record_stage(session, stage.name, signature(stage, _without(stage, state, made)), "done", detail)
+    return outcome
+
+
+def _is_unchanged(stage: Stage, state: SessionState) -> bool:
+    """Whether a stage was done well from the same inputs; what is shown on its page it makes each time."""
+    last = state.done.get(stage.name)
+    if last is None or last.has_failed or last.blocked or stage.group == "figures":
+        return False
+    stands = {table.name for table in stage.writes} <= set(state.tables) & set(last.made)
+    return stands and last.signature == signature(stage, state) and all(check.reads for check in stage.checks)
+
+
+def _judged(stage: Stage, session: str, made: Made, versions: Mapping[str, Version], services: Services) -> Outcome:
+    """Read back what stands and judge it."""
+    schemas = {table.name: _fits(table, session, services) for table in stage.writes}
+    return Outcome(versions, schemas, _verdicts(stage, session, made, services), made)
 
 
 def _is_passing(error: BaseException | None) -> bool:
@@ -185,10 +117,12 @@ def _fail(
     """Put the files to blame into quarantine and remember the failure; what the tables that stand are worth stays known."""
     if isinstance(error, BadInput):
         blamed = [found for found in files if found.path == error.path or error.path in found.path.parents]
-        services.ledger.quarantine(blamed or files, str(error), by=stage.name)
+        mine = [found for found in blamed or files if stage.answers_for(found.role)]
+        services.ledger.quarantine(mine, str(error), by=stage.name)
     text = str(error) if isinstance(error, MapAssetsError) else f"{type(error).__name__}: {error}"
     last = state.done.get(stage.name, Done(""))
-    detail = json.dumps({"made": last.made, "blocked": last.blocked, "why": text})
+    inputs = None if last.inputs is None else dict(last.inputs)
+    detail = json.dumps({"made": last.made, "blocked": last.blocked, "why": text, "inputs": inputs})
     services.ledger.record_stage(session, stage.name, signature(stage, state), "failed", detail)
 
 
@@ -216,17 +150,11 @@ def _write(stage: Stage, session: str, made: Made, services: Services) -> dict[s
     return {table.name: services.store.write(table, session, data) for table, data in checked}
 
 
-def _without(state: SessionState, made: Made) -> SessionState:
+def _without(stage: Stage, state: SessionState, made: Made) -> SessionState:
     """Return the state as it was, less the files that were refused: they are in quarantine and no input any more."""
-    quarantined = [item for item in made.rejected if not isinstance(item.error, CompanionMissing)]
-    refused = {(found.share, str(found.relpath)) for rejected in quarantined for found in rejected.files}
+    refused = {(found.share, str(found.relpath)) for found in _refused(stage, made)}
     files = {role: [mark for mark in marks if mark[:2] not in refused] for role, marks in state.files.items()}
     return replace(state, files=files)
-
-
-def _mark(found: FoundFile, inventory: Inventory) -> FileMark:
-    path = str(found.relpath)
-    return found.share, path, found.size, found.mtime_ns, inventory.changed_ns.get((found.share, path), 0)
 
 
 def _refuse(stage: Stage, made: Made, services: Services) -> None:
@@ -241,13 +169,19 @@ def _refuse(stage: Stage, made: Made, services: Services) -> None:
     if passing:
         raise passing[0]
     for rejected in made.rejected:
+        mine = [found for found in rejected.files if stage.answers_for(found.role)]
         if isinstance(rejected.error, CompanionMissing):
-            services.ledger.hold(rejected.files, str(rejected.error))
+            services.ledger.hold(mine, str(rejected.error))
         else:
-            services.ledger.quarantine(rejected.files, str(rejected.error), by=stage.name)
-    bad = [rejected.error for rejected in made.rejected if not isinstance(rejected.error, CompanionMissing)]
-    if bad and not any(table.num_rows for table in made.tables.values()):
-        raise bad[0]
+            services.ledger.quarantine(mine, str(rejected.error), by=stage.name)
+    if _refused(stage, made) and not any(table.num_rows for table in made.tables.values()):
+        raise next(item.error for item in made.rejected if not isinstance(item.error, CompanionMissing))
+
+
+def _refused(stage: Stage, made: Made) -> list[FoundFile]:
+    """Files that go to quarantine: refused for good, by the stage that answers for them."""
+    for_good = [item for item in made.rejected if not isinstance(item.error, CompanionMissing)]
+    return [found for item in for_good for found in item.files if stage.answers_for(found.role)]
 
 
 def _claimed(stage: Stage, files: Sequence[FoundFile], made: Made) -> list[FoundFile]:

@@ -19,6 +19,9 @@ from map_assets.shares.share import ScanReport, Share
 from map_assets.shares.stages import chunks, mark_days, microseconds, touch
 from map_assets.shares.walk import Look, look_at
 
+_JUDGED_TOGETHER = frozenset({"sorting"})
+"""Roles of whose files a folder is one thing."""
+
 
 def scan_share(share: Share, ledger: Ledger, now: datetime | None = None) -> ScanReport:
     """Look at all of a share once and write into the ledger what is new, changed, settled or gone.
@@ -128,6 +131,7 @@ def _write(
             connection.execute(update(FILES).where(here).values(still_since_us=now_us))
         _write_metas(connection, share, book)
         _write_changed(connection, difference, now_us)
+        _take_up_again(connection, share, difference, now_us)
         if difference.new:
             connection.execute(insert(FILES), difference.new)
         _each(connection, [row.id for row in difference.settled], {"settled": True, "unsettled": None})
@@ -168,6 +172,24 @@ def _write_changed(connection: Connection, difference: Difference, now_us: int) 
         session = values["session"] or (row.session if values["state"] == "waiting" else None)
         rows.append({**{k: v for k, v in values.items() if k not in kept}, "session": session, "row_id": row.id})
     connection.execute(update(FILES).where(FILES.c.id == bindparam("row_id")), rows)
+
+
+def _take_up_again(connection: Connection, share: Share, difference: Difference, now_us: int) -> None:
+    """Let go of what a stage put into quarantine with a whole folder, when a file of that folder came or changed.
+
+    A sorter's files are judged together: when the one that was damaged or missing is mended, so are the others.
+    """
+    arrived = [(values["relpath"], values["role"]) for values in difference.new]
+    arrived += [(row.relpath, row.role) for row, _ in difference.changed]
+    folders = {relpath.rpartition("/")[0] for relpath, role in arrived if role in _JUDGED_TOGETHER}
+    if not folders:
+        return
+    here = (FILES.c.share == share.name) & (FILES.c.state == "quarantined") & FILES.c.role.in_(_JUDGED_TOGETHER)
+    by_stage = FILES.c.rule.is_(None) & FILES.c.by.is_not(None) & FILES.c.settled.is_(True)
+    rows = connection.execute(select(FILES.c.id, FILES.c.relpath, FILES.c.session).where(here & by_stage)).all()
+    rows = [row for row in rows if row.relpath.rpartition("/")[0] in folders]
+    keep_facts(connection, [row.id for row in rows], now_us, "retried", "scan", "a file of its folder came or changed")
+    _each(connection, [row.id for row in rows], {"state": "waiting", "reason": None, "by": None})
 
 
 def _disputed_days(connection: Connection, difference: Difference) -> list[str]:

@@ -181,6 +181,21 @@ class Store:
         versions = self.history(kind, session, suffix)
         return versions[-1][1] if versions else None
 
+    def standing(self, table: str, session: str) -> Version:
+        """Tell the version of a session's table that stands, hashed anew.
+
+        Raises
+        ------
+        NoSuchTable
+            If the session has no such table.
+        """
+        path = self.table_path(table, session)
+        if not path.is_file():
+            raise NoSuchTable(f"No table {table} of session {session} in {self.root}.")
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return Version(path, sha256, path.stat().st_size, pq.read_metadata(path).num_rows, False)
+
     def history(self, kind: str, session: str, suffix: str = ".parquet") -> list[tuple[datetime, str, Path]]:
         """Every version of a session's table or file: when it was written, hash, path; oldest first."""
         folder = self.root / "history" / _safe(kind) / _safe(session)

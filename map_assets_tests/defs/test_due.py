@@ -155,6 +155,45 @@ def test_what_was_never_made_holds_up_nobody_who_can_do_without_it() -> None:
     assert "frame_times" in decision.waits
 
 
+BIN = ("ephys", "SC022/a.ap.bin", 1000, 1, 1)
+
+
+def test_a_raw_file_that_is_being_copied_or_was_archived_holds_up_no_table() -> None:
+    moving = behavior_only(files=EPHYS, moving=frozenset({"spikeglx_bin"}))
+    assert {"recordings", "clock_maps", "sortings", "unit_waveforms", "psth"} <= set(
+        decide(SESSION_STAGES, moving).stages
+    )
+    state = behavior_only(files={**EPHYS, "spikeglx_bin": [BIN]})
+    state = after(state, decide(SESSION_STAGES, state))
+    archived = dataclasses.replace(state, absent={"spikeglx_bin": ["a.ap.bin"]}, torn={"spikeglx_bin": ["a.ap.bin"]})
+    assert decide(SESSION_STAGES, archived).stages == ()
+    mended = {**state.files, "bitcode": [(*CODES[:3], 2, 2)], "sorting": [(*SORTED[:3], 2, 2)]}
+    decision = decide(SESSION_STAGES, dataclasses.replace(archived, files=mended))
+    assert {"recordings", "clock_maps", "sortings", "unit_waveforms", "cell_type"} <= set(decision.stages)
+    assert decision.waits == {}
+
+
+def test_nothing_is_made_from_tables_that_rest_on_older_ones_and_cannot_be_made_now() -> None:
+    files = {**EPHYS, "tracking": [("tracking", "a.csv", 1, 1, 1)]}
+    state = behavior_only(files=files)
+    state = after(state, decide(SESSION_STAGES, state))
+    noted = {
+        name: dataclasses.replace(done, inputs={one: state.tables.get(one) for one in BY_NAME[name].inputs})
+        for name, done in state.done.items()
+    }
+    newer = dataclasses.replace(
+        state,
+        done=noted,
+        files={**files, "behavior": [(*MAT[:3], 2, 2)]},
+        absent={"tracking": ["a.csv"]},
+    )
+    decision = decide(SESSION_STAGES, newer)
+    assert {"behavior", "clock_maps", "trial_spikes"} <= set(decision.stages)
+    assert "a.csv" in decision.waits["tracking"]
+    assert "nwb_file" not in decision.stages
+    assert "tracking" in decision.waits["nwb_file"] or "a.csv" in decision.waits["nwb_file"]
+
+
 def test_a_page_that_shows_what_is_wrong_is_made_of_what_a_check_refused() -> None:
     state = with_record(done_with_ephys(), "clock_maps", blocked="clock_residuals_are_within_limits")
     never_drawn = {name: done for name, done in state.done.items() if name != "clock_residuals"}

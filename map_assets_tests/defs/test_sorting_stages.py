@@ -201,6 +201,19 @@ def test_a_folder_that_goes_bad_is_set_aside_and_what_stood_stays(lab: Lab) -> N
     assert lab.work() == set()
 
 
+def test_a_folder_whose_damaged_file_is_mended_is_taken_as_a_whole(lab: Lab) -> None:
+    old = lab.current()
+    good = (lab.folder / "spike_clusters.npy").read_bytes()
+    (lab.folder / "spike_clusters.npy").write_bytes(b"no array")
+    lab.work()
+    (lab.folder / "spike_clusters.npy").write_bytes(good)
+    assert lab.work() == {"sortings", "probes"}
+    assert lab.current() == old
+    assert lab.sortings()[old]["is_on_share"] is True
+    states = {found.state for found in lab.services.ledger.files(session=KEY) if found.role == "sorting"}
+    assert states == {"ingested"}
+
+
 @pytest.mark.parametrize("n_written", range(9))
 def test_a_crash_between_two_tables_loses_nothing(lab: Lab, n_written: int, monkeypatch: pytest.MonkeyPatch) -> None:
     old = lab.current()
