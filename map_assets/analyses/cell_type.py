@@ -48,7 +48,8 @@ def make_cell_type(
     units, probes : pyarrow.Table
         ``units.waveform_uv`` is sampled at ``probes.sample_rate_hz``.
     unit_waveforms : pyarrow.Table, optional
-        Mean waveforms out of the raw recording, flat, the peak channel's first; they go before the sorter's.
+        Mean waveforms out of the raw recording, flat, the peak channel's first; they go before the sorter's. Rows of
+        another sorting than the units' are of other units and take no part.
     fs_below_ms, pyr_from_ms : float
         Limits; a width between them is not classified.
 
@@ -72,7 +73,7 @@ def make_cell_type(
     for probe, rows, unit_id in by_probe(units):
         found = _of_units(unit_id, of_probe(units, probe), of_probe(probes, probe)["sample_rate_hz"])
         if unit_waveforms is not None:
-            raw = _of_recording(unit_id, of_probe(unit_waveforms, probe))
+            raw = _of_recording(unit_id, _of_sorting(of_probe(unit_waveforms, probe), of_probe(units, probe)))
             found = [np.where(raw[0] != NO_WAVEFORM, *both) for both in zip(raw, found, strict=True)]
         reason[rows], width_ms[rows], source[rows] = found
     reason[(reason == MEASURED) & np.isnan(width_ms)] = "sample rate unknown"
@@ -91,6 +92,14 @@ def make_cell_type(
             "reason": pa.array(reason, pa.string(), mask=kind != NOT_CLASSIFIED),
         }
     )
+
+
+def _of_sorting(raw: pa.Table, units: pa.Table) -> pa.Table:
+    """Leave of one probe's rows of ``unit_waveforms`` those of the sorting whose units ``units`` has."""
+    if "sorting" not in units.column_names or "sorting" not in raw.column_names:
+        return raw.slice(0, 0)
+    named = pa.array(units["sorting"].unique().to_pylist(), pa.string())
+    return raw.filter(pc.is_in(raw["sorting"], named))
 
 
 def _of_units(unit_id: Whole, units: pa.Table, rates: pa.ChunkedArray) -> list[NDArray[Any]]:

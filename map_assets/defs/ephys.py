@@ -23,7 +23,7 @@ from map_assets.ephys.waveforms import make_unit_waveforms
     writes=[t.RECORDINGS, t.PROBE_SITES, t.EPHYS_TRIALS, t.EPHYS_EVENTS, t.EPHYS_FRAMES],
     roles=("spikeglx_meta", "spikeglx_bin", "bitcode"),
     claims=("spikeglx_meta", "bitcode"),
-    version="3",
+    version="4",
     group="ephys",
     kinds={"spikeglx"},
     parameters=lambda config: repr(read_pulse_protocol(config.protocols.pulses)),
@@ -39,6 +39,7 @@ def recordings(work: Work) -> Made:
     writes=[t.CLOCK_MAPS],
     reads=("trials", "ephys_trials"),
     may_read=("recordings",),
+    version="2",
     group="ephys",
     checks=(
         Check(checks.clock_residuals_are_within_limits, "clock_maps", ("clock_maps", "ephys_trials"), is_blocking=True),
@@ -71,7 +72,7 @@ def frame_times(work: Work) -> Made:
     roles=("sorting",),
     needs=("sorting choices",),
     keeps=True,
-    version="2",
+    version="3",
     group="ephys",
     kinds={"kilosort"},
     checks=(
@@ -105,28 +106,30 @@ def probes(work: Work) -> Made:
     reads=("units",),
     may_read=("probes",),
     roles=("unit_classes",),
+    version="2",
     group="ephys",
     kinds={"matlab"},
     checks=(Check(checks.classes_are_younger_than_their_sorting, "unit_classes", ("unit_classes", "probes")),),
 )
 def unit_classes(work: Work) -> Made:
     """Which units an outside classifier calls good."""
-    return Made(*read_unit_classes(work.session, work.files, work.table("units"), work.maybe("probes")))
+    found = read_unit_classes(work.session, work.files, work.table("units"), work.maybe("probes"), work.standing)
+    return Made(*found)
 
 
 @stage(
     writes=[t.UNIT_WAVEFORMS],
     reads=("recordings", "probe_sites", "units", "spikes"),
-    may_read=("sortings",),
     roles=("spikeglx_bin", "spikeglx_meta", "sorting"),
     claims=(),
+    keeps=True,
     group="ephys",
     kinds={"spikeglx"},
 )
 def unit_waveforms(work: Work) -> Made:
-    """Mean waveforms of the units, out of the raw recording."""
+    """Mean waveforms of the units, out of the raw recording; they stay when it is archived."""
     tables = (work.table("recordings"), work.table("probe_sites"), work.table("units"), work.table("spikes"))
-    table, rejected = make_unit_waveforms(work.session, work.files, *tables, work.maybe("sortings"))
+    table, rejected = make_unit_waveforms(work.session, work.files, *tables, past=work.standing)
     return Made({"unit_waveforms": table}, rejected)
 
 
@@ -135,12 +138,14 @@ def unit_waveforms(work: Work) -> Made:
     reads=("recordings", "probe_sites"),
     roles=("spikeglx_bin", "spikeglx_meta"),
     claims=(),
+    keeps=True,
     group="ephys",
     kinds={"spikeglx"},
 )
 def lfp_power(work: Work) -> Made:
     """Power of the field potential by contact and frequency band."""
-    table, rejected = make_lfp_power(work.session, work.files, work.table("recordings"), work.table("probe_sites"))
+    tables = (work.table("recordings"), work.table("probe_sites"))
+    table, rejected = make_lfp_power(work.session, work.files, *tables, past=work.standing)
     return Made({"lfp_power": table}, rejected)
 
 

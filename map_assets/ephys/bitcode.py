@@ -24,6 +24,9 @@ LONGEST_TRIAL_S = 1500.0
 LONGEST_WAIT_S = 4 * 3600.0
 """A lone time that is whole and larger than this counts samples (0.5 s of them): no recording waits so long for its trial."""
 
+LONGEST_RECORDING_S = 10 * 86_400.0
+"""No recording takes longer; a time beyond is a damaged one."""
+
 _LAST_TRIAL = 1_000_000
 """No session has so many trials; a number above it is a damaged one."""
 
@@ -67,8 +70,8 @@ def read_bitcode(path: Path, sample_rate_hz: float | None = None) -> BitcodeFile
     CompanionMissing
         If its times are samples and no meta file tells the rate.
     PiecesDoNotFit
-        If it has no codes, a variable is of another kind, its variables disagree in length, or its starts do not
-        rise.
+        If it has no codes, a variable is of another kind, its variables disagree in length, its starts do not rise,
+        or a time is beyond `LONGEST_RECORDING_S`.
     ChangedWhileRead
         If it was written to meanwhile.
     """
@@ -93,6 +96,8 @@ def read_bitcode(path: Path, sample_rate_hz: float | None = None) -> BitcodeFile
                 todo="Copy that file there; this one is then read again.",
             )
         scale = sample_rate_hz
+    if any(np.nanmax(times[np.isfinite(times)], initial=0.0) / scale > LONGEST_RECORDING_S for times in (start, go)):
+        raise _misfit(path, "it has a time beyond ten days", "times of one recording")
     return BitcodeFile(
         codes,
         start / scale,

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from map_assets.ephys.clock_maps import STAND_IN
 from map_assets.vocabulary.table import Verdict
 
 _ENOUGH_ANCHORS = 5
@@ -30,6 +31,10 @@ def clock_residuals_are_within_limits(
     meets two wrong anchors without any residual), a lone anchor for several trials (it tells no drift), and a map that
     too many trials do not meet: a clock that jumped is not two clocks with some outliers.
 
+    Where trial starts stand in for the starts of codes, the map is early by a constant that the anchors do not show. Such
+    a probe passes as long as the behaviour bounds it (`clock_maps.offset_bound_s`), and the description and the figure
+    ``offset_bound_s`` say by how much it may be; it fails where nothing bounds it.
+
     Parameters
     ----------
     clock_maps : pyarrow.Table
@@ -44,7 +49,7 @@ def clock_residuals_are_within_limits(
         whose code was found at a time that contradicts the clock. A single one is borne beside five anchors.
     """
     with_times = set() if ephys_trials is None else _probes_with_times(ephys_trials)
-    wrong, without_times = [], []
+    wrong, without_times, early = [], [], []
     for row in clock_maps.to_pylist():
         name = f"probe {row['probe']}"
         if not row["matched_trials"]:
@@ -62,16 +67,25 @@ def clock_residuals_are_within_limits(
             wrong.append(f"{name} has one anchor for {len(row['matched_trials'])} matched trials")
         elif _n_off(row) > max(outlier_share * (row["n_anchors"] + _n_off(row)), row["n_anchors"] >= _ENOUGH_ANCHORS):
             wrong.append(f"{name} has {_n_off(row)} trials off its clock beside {row['n_anchors']} anchors")
+        elif row["anchor_kind"] == STAND_IN and row["offset_bound_s"] is None:
+            wrong.append(
+                f"{name} has trial starts in place of code starts, and nothing tells how much later codes start"
+            )
+        if row["anchor_kind"] == STAND_IN and row["offset_bound_s"] is not None:
+            early.append(f"{name} up to {row['offset_bound_s']:.3f} s")
     said = "; ".join(wrong) or f"all anchors within {rms_s * 1e3:g} ms (rms) and {max_s * 1e3:g} ms (largest)"
     if without_times:
         said += f"; no times in the bitcode file of {', '.join(without_times)}, so no clock map"
-    largest = pc.max(clock_maps["residual_max_s"]).as_py()
+    if early:
+        said += f"; trial starts stand in for code starts, so session times may be too early: {', '.join(early)}"
+    largest, bound = (pc.max(clock_maps[name]).as_py() for name in ("residual_max_s", "offset_bound_s"))
     figures = {
         "probes": clock_maps.num_rows,
         "anchors": int(pc.sum(clock_maps["n_anchors"]).as_py() or 0),
         "matched_trials": sum(len(trials) for trials in clock_maps["matched_trials"].to_pylist()),
         "off_the_clock": sum(map(_n_off, clock_maps.to_pylist())),
         **({} if largest is None else {"residual_max_s": float(largest)}),
+        **({"offset_bound_s": float(bound)} if bound else {}),
     }
     return Verdict(not wrong, said, figures)
 

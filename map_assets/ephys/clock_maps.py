@@ -2,7 +2,10 @@
 
 Anchors are go cues of matched trials, on the probe's clock from the bitcode file and on the session clock from the
 behaviour. A trial with several go cues does not tell which of them the ephys system noted, so trials with exactly one
-are taken where there are at least two. Without go cues the anchors are the starts of the codes.
+are taken where there are at least two. Without go cues the anchors are starts, of the codes or of the trials, as the recording saw
+the one or the other (`ephys_trials.start_kind`). Where it saw codes start and the behaviour file does not tell when,
+trial starts stand in; a code starts later than its trial, so that map is early by a constant which no residual shows;
+`offset_bound_s` bounds it.
 """
 
 from __future__ import annotations
@@ -16,15 +19,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from map_assets.ephys.tables import CLOCK_MAPS
+from map_assets.ephys.tables.words import CODE_START, TRIAL_START
 from map_assets.ephys.trial_match import BOUND_S, TrialMatch, match_trials
 from map_assets.ephys.trial_times import clock_of_most
 from map_assets.vocabulary.clock import ClockMap, fit_clock_map
 from map_assets.vocabulary.errors import ClockDoesNotFit
 
 GO_CUE = "go cue"
-CODE_START = "start of the code"
-TRIAL_START = "start of the trial"
-"""Kinds of anchors. The last stands for the code's start where the behaviour file does not tell it; it is earlier."""
+STAND_IN = "start of the trial in place of its code's"
+"""Kinds of anchors, beside `CODE_START` and `TRIAL_START`."""
 
 OUTLIER_S = 5e-3
 """An anchor is never an outlier below this residual, s."""
@@ -44,6 +47,10 @@ class Anchors:
     trials: NDArray[np.int64]
     probe_s: Seconds
     session_s: Seconds
+
+    def only(self, chosen: NDArray[np.bool_]) -> Anchors:
+        """Return those chosen by a mask of shape (n,)."""
+        return Anchors(self.kind, self.trials[chosen], self.probe_s[chosen], self.session_s[chosen])
 
 
 def make_clock_maps(
@@ -131,6 +138,7 @@ def _fitted(trials: pa.Table, seen: pa.Table, duration_s: float | None) -> dict[
     return row | {
         "n_anchors": len(probe_s),
         "anchor_kind": anchors.kind,
+        "offset_bound_s": _offset_bound_s(trials, anchors.only(is_anchor)),
         "drift_ppm": clock.drift_ppm,
         "offset_s": clock.offset_s,
         "residual_rms_s": float(np.sqrt(np.mean(residual**2))),
@@ -171,11 +179,14 @@ def _row(match: TrialMatch) -> dict[str, Any]:
 def _starts(trials: pa.Table, seen: pa.Table) -> tuple[Seconds, Seconds, float]:
     """Choose the instants that tell trials apart, and how far they may disagree: those that most trials of both sides have."""
     go_s = np.where(trials["n_go_cues"].to_numpy() == 1, _seconds(trials, "go_s"), np.nan)
-    kinds = (
-        (_seconds(trials, "bitcode_start_s"), _seconds(seen, "start_probe_s"), BOUND_S),
-        (_seconds(trials, "start_s"), _seconds(seen, "start_probe_s"), TRIAL_START_BOUND_S),
-        (go_s, _seconds(seen, "go_probe_s"), BOUND_S),
-    )
+    start_probe_s = _seconds(seen, "start_probe_s")
+    kinds = [
+        (_seconds(trials, "bitcode_start_s"), start_probe_s, BOUND_S),
+        (_seconds(trials, "start_s"), start_probe_s, TRIAL_START_BOUND_S),
+    ]
+    if _marks_trials(seen):
+        kinds = [(_seconds(trials, "start_s"), start_probe_s, BOUND_S)]
+    kinds.append((go_s, _seconds(seen, "go_probe_s"), BOUND_S))
     return max(kinds, key=lambda kind: min(np.count_nonzero(np.isfinite(times)) for times in kind[:2]))
 
 
@@ -187,18 +198,37 @@ def _anchors(trials: pa.Table, seen: pa.Table, match: TrialMatch) -> Anchors | N
     go_probe_s, start_probe_s = _seconds(seen, "go_probe_s")[place], _seconds(seen, "start_probe_s")[place]
     go_s = _seconds(trials, "go_s")[row]
     has_one_go = trials["n_go_cues"].to_numpy()[row] == 1
-    kinds = (
-        (GO_CUE, go_probe_s, np.where(has_one_go, go_s, np.nan)),
-        (GO_CUE, go_probe_s, go_s),
-        (CODE_START, start_probe_s, _seconds(trials, "bitcode_start_s")[row]),
-        (TRIAL_START, start_probe_s, _seconds(trials, "start_s")[row]),
-    )
+    start_s = _seconds(trials, "start_s")[row]
+    kinds = [(GO_CUE, go_probe_s, np.where(has_one_go, go_s, np.nan)), (GO_CUE, go_probe_s, go_s)]
+    if _marks_trials(seen):
+        kinds.append((TRIAL_START, start_probe_s, start_s))
+    else:
+        kinds.append((CODE_START, start_probe_s, _seconds(trials, "bitcode_start_s")[row]))
+        kinds.append((STAND_IN, start_probe_s, start_s))
     for least in (2, 1):
         for kind, probe_s, session_s in kinds:
             is_there = np.isfinite(probe_s) & np.isfinite(session_s)
             if np.count_nonzero(is_there) >= least:
                 return Anchors(kind, numbers[is_there], probe_s[is_there], session_s[is_there])
     return None
+
+
+def _marks_trials(seen: pa.Table) -> bool:
+    """Whether the starts that a probe saw are those of the trials; all of them come from one source."""
+    return "start_kind" in seen.column_names and TRIAL_START in seen["start_kind"].to_pylist()
+
+
+def _offset_bound_s(trials: pa.Table, anchors: Anchors) -> float | None:
+    """Return by how much the map may be early; None where no trial of the anchors tells."""
+    if anchors.kind != STAND_IN:
+        return 0.0
+    row = np.searchsorted(trials["trial"].to_numpy(), anchors.trials)
+    go_s, stop_s = (
+        _seconds(trials, name)[row] if name in trials.column_names else np.nan for name in ("go_s", "stop_s")
+    )
+    spans = np.fmin(go_s, stop_s) - anchors.session_s
+    spans = spans[spans > 0]
+    return float(spans.min()) if len(spans) else None
 
 
 def _seconds(table: pa.Table, column: str) -> Seconds:

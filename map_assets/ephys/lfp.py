@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from map_assets.ephys.raw import AP, LF, RawFiles, RawPair, acquired_channels, holds_slow_part, open_whole, pair_files
+from map_assets.ephys.sorting_past import Past
 from map_assets.ephys.spikeglx_bin import BinFile
 from map_assets.ephys.spikeglx_gains import channel_counts
 from map_assets.ephys.spikeglx_meta import read_meta
@@ -45,7 +46,12 @@ class BandPower:
 
 
 def make_lfp_power(
-    session: str, files: Sequence[FoundFile], recordings: pa.Table, probe_sites: pa.Table
+    session: str,
+    files: Sequence[FoundFile],
+    recordings: pa.Table,
+    probe_sites: pa.Table,
+    *,
+    past: Past = lambda _name: iter(()),
 ) -> tuple[pa.Table, tuple[Rejected, ...]]:
     """Measure the power of the field potential at every contact of every probe.
 
@@ -59,11 +65,14 @@ def make_lfp_power(
     files : sequence of FoundFile
         Those with the roles ``spikeglx_bin`` and ``spikeglx_meta`` count.
     recordings, probe_sites : pyarrow.Table
+    past : callable
+        Gives what stands under `lfp_power`, then what stood there before, the youngest first.
 
     Returns
     -------
     table : pyarrow.Table
-        `lfp_power`; a probe without such a file, or whose file is shorter than one stretch, has no rows.
+        `lfp_power`. Of a probe whose file cannot be read now (it is archived, or on its way) what was measured before at
+        its contacts is kept. One of which nothing was, or whose file is shorter than one stretch, has no rows.
     rejected : tuple of Rejected
         Binaries that wait for their meta file or for the rest of themselves, and files that cannot be used.
     """
@@ -73,12 +82,13 @@ def make_lfp_power(
     for recording in recordings.to_pylist():
         sites = probe_sites.filter(pc.equal(probe_sites["probe"], recording["probe"]))
         pair = _source(raw, recording, rejected)
-        if pair is None:
-            continue
-        try:
-            tables += _probe_tables(session, raw, recording, pair, sites)
-        except BadInput as error:
-            rejected.append(Rejected((pair.bin,), error))
+        if pair is not None:
+            try:
+                tables += _probe_tables(session, raw, recording, pair, sites)
+                continue
+            except BadInput as error:
+                rejected.append(Rejected((pair.bin,), error))
+        tables += _standing(past, recording["probe"], sites)
     return (pa.concat_tables(tables) if tables else LFP_POWER.empty()), tuple(rejected)
 
 
@@ -147,6 +157,16 @@ def _low_pass(factor: int) -> NDArray[np.float32]:
         return np.ones((1, 1), np.float32)
     taps = firwin(_TAPS_PER_FACTOR * factor, 1 / factor, window=("kaiser", _KAISER_BETA))
     return np.asarray(taps, np.float32).reshape(_TAPS_PER_FACTOR, factor)
+
+
+def _standing(past: Past, probe: int, sites: pa.Table) -> list[pa.Table]:
+    """Return what the youngest table with rows of the probe has; nothing where these are of other contacts."""
+    for table in past(LFP_POWER.name):
+        kept = table.filter(pc.equal(table["probe"], probe))
+        if kept.num_rows:
+            is_there = pc.all(pc.is_in(kept["electrode"], sites["electrode"].combine_chunks())).as_py()
+            return [LFP_POWER.check(kept)] if is_there else []
+    return []
 
 
 def _source(raw: RawFiles, recording: dict[str, Any], rejected: list[Rejected]) -> RawPair | None:

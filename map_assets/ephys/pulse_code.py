@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from map_assets.vocabulary.own_file import read_own_or_packaged
 
 Times = NDArray[np.float64]
 
+StartMarks = Literal["trial", "code"]
 _MOST_BITS = 62
 
 
@@ -41,6 +42,8 @@ class PulseProtocol:
         From the trial's start to the place of the first bit, and from one place to the next, s.
     last_trial_s : float
         How long the last trial's pulses are waited for, s.
+    start_marks : str
+        What the line of the trial's start marks on the behaviour's clock: ``trial`` or ``code``, its start.
     list_start, list_bits, list_go : str, str, str or None
         CatGT's names of the lines, as ``XA_0_0``.
     adjusted_to : str
@@ -56,6 +59,7 @@ class PulseProtocol:
     first_bit_delay_s: float
     pulse_spacing_s: float
     last_trial_s: float
+    start_marks: StartMarks
     list_start: str
     list_bits: str
     list_go: str | None
@@ -75,6 +79,7 @@ def make_protocol(file: str, found: dict[str, Any]) -> PulseProtocol:
         first_bit_delay_s=found["first_bit_delay_s"],
         pulse_spacing_s=found["pulse_spacing_s"],
         last_trial_s=found["last_trial_s"],
+        start_marks=_one_of(("trial", "code"), found["start_marks"], "start_marks", file),
         list_start=lists["trial_start"],
         list_bits=lists["bits"],
         list_go=lists.get("go"),
@@ -84,6 +89,12 @@ def make_protocol(file: str, found: dict[str, Any]) -> PulseProtocol:
         sync_probe_bit=sync["probe_bit"],
         longest_reach_s=sync["longest_reach_s"],
     )
+
+
+def _one_of(known: tuple[StartMarks, ...], value: Any, name: str, file: str) -> StartMarks:
+    if value not in known:
+        raise BadConfiguration(f"{file}: {name} is {value!r}; it is {' or '.join(map(repr, known))}.")
+    return known[known.index(value)]
 
 
 def read_pulse_protocol(path: Path | None = None) -> PulseProtocol:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from map_assets.ephys.bitcode import LONGEST_RECORDING_S
 from map_assets.vocabulary.errors import UnreadableFile
 from map_assets.vocabulary.files import unchanged
 
@@ -81,7 +82,8 @@ def read_pulses(path: Path) -> NDArray[np.float64]:
     Raises
     ------
     UnreadableFile
-        If it holds something else than one time a line, its last line is cut off, or its times do not rise.
+        If it holds something else than one time a line, its last line is cut off, its times do not rise, or one is
+        beyond `bitcode.LONGEST_RECORDING_S`.
     ChangedWhileRead
         If it was written to meanwhile.
     """
@@ -96,6 +98,8 @@ def read_pulses(path: Path) -> NDArray[np.float64]:
     times = np.array(data.split(), np.float64)
     if not np.isfinite(times).all() or np.any(np.diff(times) <= 0):
         raise _odd(path, "its times do not rise", "leading edges in their order")
+    if len(times) and max(-times[0], times[-1]) > LONGEST_RECORDING_S:
+        raise _odd(path, "it has a time beyond ten days", "times of one recording")
     return times
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -40,26 +40,65 @@ def find_sortings(
     found : list of ProbeFolder
         By probe and path.
     rejected : list of Rejected
-        Folders that none or several sorters recognise, or whose path tells no probe.
+        Folders that none or several sorters recognise, or whose path tells no probe. One that holds a part of a
+        sorter's files waits for the rest, with the folders in it.
     """
     found: list[ProbeFolder] = []
     rejected: list[Rejected] = []
-    strange: list[SortingFolder] = []
-    recognized: list[PurePosixPath] = []
-    for folder in _folders(files):
-        readers = [sorter for sorter in sorters if sorter.recognizes(frozenset(folder.files))]
-        if not readers:
-            strange.append(folder)
-            continue
-        recognized.append(folder.relpath)
-        try:
-            found.append(ProbeFolder(_probe(folder, readers, animal), folder, readers[0]))
-        except BadInput as error:
-            rejected.append(Rejected(tuple(folder.files.values()), error))
-    for folder in strange:
-        if not any(path.is_relative_to(folder.relpath) or folder.relpath.is_relative_to(path) for path in recognized):
+    seen = [_see(folder, sorters) for folder in _folders(files)]
+    known = [one.folder.relpath for one in seen if one.readers]
+    waiting = [one.folder.relpath for one in seen if one.lacks and not _is_about(one.folder.relpath, known)]
+    for one in seen:
+        path = one.folder.relpath
+        folder = SortingFolder(path, one.folder.files, _below(one, seen))
+        if one.readers:
+            try:
+                found.append(ProbeFolder(_probe(folder, one.readers, animal), folder, one.readers[0]))
+            except BadInput as error:
+                rejected.append(Rejected(tuple(folder.files.values()), error))
+        elif (
+            one.lacks and path in waiting and not any(path.is_relative_to(other) for other in waiting if other != path)
+        ):
+            all_files = (*folder.files.values(), *folder.below.values())
+            rejected.append(Rejected(all_files, folder.lacks(one.lacks)))
+        elif not _is_about(path, [*known, *waiting]):
             rejected.append(Rejected(tuple(folder.files.values()), _unknown(folder)))
     return sorted(found, key=lambda one: (one.probe, str(one.folder.relpath))), rejected
+
+
+class _Seen(NamedTuple):
+    """A folder, the sorters that recognise it, and the file that it waits for where it holds a part of a sorter's."""
+
+    folder: SortingFolder
+    readers: Sequence[Sorter]
+    lacks: str | None
+
+    @property
+    def root(self) -> Path:
+        return next(iter(self.folder.files.values())).root
+
+
+def _see(folder: SortingFolder, sorters: Sequence[Sorter]) -> _Seen:
+    names = frozenset(folder.files)
+    readers = [sorter for sorter in sorters if sorter.recognizes(names)]
+    lacks = None if readers else next((name for sorter in sorters if (name := sorter.lacks(names))), None)
+    return _Seen(folder, readers, lacks)
+
+
+def _is_about(path: PurePosixPath, folders: Iterable[PurePosixPath]) -> bool:
+    """Whether a folder is, or is above or below, one of these."""
+    return any(one.is_relative_to(path) or path.is_relative_to(one) for one in folders)
+
+
+def _below(one: _Seen, seen: Sequence[_Seen]) -> dict[str, FoundFile]:
+    """Files of the folders in one that are no sortings themselves, by path from it."""
+    path = one.folder.relpath
+    inner = [
+        other.folder
+        for other in seen
+        if other.root == one.root and path in other.folder.relpath.parents and not other.readers
+    ]
+    return {file.relpath.relative_to(path).as_posix(): file for folder in inner for file in folder.files.values()}
 
 
 def _folders(files: Sequence[FoundFile]) -> list[SortingFolder]:

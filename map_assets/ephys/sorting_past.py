@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from map_assets.ephys.sorting_rows import VERSION_TABLES
+from map_assets.ephys.sorting_versions import bare_content, version_id
 
-Past = Callable[[str], Iterator[pa.Table]]
+Past = Callable[[str], Iterable[pa.Table]]
 """Gives what stands under a table's name, then what stood there before, the youngest first."""
 
 
@@ -22,18 +24,25 @@ class StandingVersions:
     in the tables of the others, or is the one that `sortings` calls current; one that a crash caught on its way from the
     others to the current tables is found in what the others were before.
 
+    A table `sortings` of the form that it had when a probe had one sorting stands for one version of each probe. Its name
+    is made of what `units` and `spikes` of that form hold (`sorting_versions.bare_content`).
+
     Parameters
     ----------
     past : callable
         See `Past`.
+    now : datetime.datetime
+        Our clock: when versions of the older form are taken to be first seen.
     """
 
-    def __init__(self, past: Past) -> None:
+    def __init__(self, past: Past, now: datetime) -> None:
         self._past = past
         self._newest: dict[str, pa.Table | None] = {}
+        self._older: dict[tuple[int, str], dict[str, pa.Table]] = {}
         found = self._standing("sortings")
-        is_known = found is not None and "sorting" in found.column_names
-        self.rows: list[dict[str, Any]] = found.to_pylist() if found is not None and is_known else []
+        rows: list[dict[str, Any]] = [] if found is None else found.to_pylist()
+        is_older = found is not None and "sorting" not in found.column_names
+        self.rows = [row for old in rows if (row := self._of_older_form(old, now))] if is_older else rows
 
     def tables_of(self, row: Mapping[str, Any]) -> dict[str, pa.Table] | None:
         """Return a version's tables, or None where nothing has its units any more.
@@ -44,6 +53,8 @@ class StandingVersions:
             Its row of `sortings`.
         """
         probe, sorting = row["probe"], row["sorting"]
+        if (probe, sorting) in self._older:
+            return self._older[probe, sorting]
         found: dict[str, pa.Table] = {}
         for name, declared in VERSION_TABLES.items():
             part = self._labels(probe, sorting) if name == "unit_labels" else self._part(name, row)
@@ -51,6 +62,29 @@ class StandingVersions:
                 return None
             found[name] = declared.empty() if part is None else declared.check(part)
         return found
+
+    def _of_older_form(self, row: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+        """Make a row of today's form, and keep the version's tables; None where its units or spikes are gone."""
+        probe = row["probe"]
+        tables = (_rows(table, probe) for table in self._past("units") if "sorting" not in table.column_names)
+        units = next((part for part in tables if part is not None), None)
+        if units is None:
+            return None
+        trains = (_rows(table, probe) for table in self._past("spikes"))
+        spikes = next((part for part in trains if part is not None and _are_of(part, units)), None)
+        if spikes is None:
+            return None
+        sorting = version_id(row["sorter"], bare_content(units, spikes))
+        kept = {name: declared.empty() for name, declared in VERSION_TABLES.items()}
+        for name, part in (("units", units), ("spikes", spikes)):
+            declared = VERSION_TABLES[name]
+            whole = _with_sorting(part, sorting)
+            for column in declared.columns:
+                if column.name not in whole.column_names and column.nullable:
+                    whole = whole.append_column(column.name, pa.nulls(whole.num_rows, column.type))
+            kept[name] = declared.check(whole)
+        self._older[probe, sorting] = kept
+        return {**row, "sorting": sorting, "is_current": True, "first_seen": now}
 
     def _labels(self, probe: int, sorting: str) -> pa.Table | None:
         found = (_rows(table, probe, sorting) for table in self._past("unit_labels"))
@@ -62,15 +96,31 @@ class StandingVersions:
         others = self._standing(f"other_{name}")
         if others is not None and (part := _rows(others, probe, sorting)) is not None:
             return part
-        own = self._standing(name) if row["is_current"] else None
-        if own is not None and (part := _rows(own, probe)) is not None:
-            return _with_sorting(part, sorting)
+        if row["is_current"] and (part := self._own(name, row, [self._standing(name)])) is not None:
+            return part
         earlier = (_rows(table, probe, sorting) for table in self._past(f"other_{name}"))
-        return next((part for part in earlier if part is not None), None)
+        part = next((part for part in earlier if part is not None), None)
+        return self._own(name, row, self._past(name)) if part is None else part
+
+    def _own(self, name: str, row: Mapping[str, Any], tables: Iterable[pa.Table | None]) -> pa.Table | None:
+        """Rows of the first of these tables, of those that hold current versions, that has this version."""
+        probe, sorting = row["probe"], row["sorting"]
+        units = self._part("units", row) if name != "units" else None
+        for table in tables:
+            part = None if table is None else _rows(table, probe)
+            if part is None:
+                continue
+            if name == "units":
+                is_its = "sorting" not in part.column_names or set(part["sorting"].to_pylist()) <= {sorting, None}
+            else:
+                is_its = units is not None and _are_of(part, units)
+            if is_its:
+                return _with_sorting(part, sorting)
+        return None
 
     def _standing(self, name: str) -> pa.Table | None:
         if name not in self._newest:
-            self._newest[name] = next(self._past(name), None)
+            self._newest[name] = next(iter(self._past(name)), None)
         return self._newest[name]
 
 
@@ -84,6 +134,17 @@ def _rows(table: pa.Table, probe: int, sorting: str | None = None) -> pa.Table |
         return None
     first, last = int(places[0]), int(places[-1])
     return table.slice(first, last - first + 1) if last - first + 1 == len(places) else table.take(places)
+
+
+def _are_of(spikes: pa.Table, units: pa.Table) -> bool:
+    """Whether trains, or what stands beside them, are those of these units, by ids and numbers of spikes."""
+    told = dict(zip(units["unit_id"].to_pylist(), units["n_spikes"].to_pylist(), strict=True))
+    if set(spikes["unit_id"].to_pylist()) != told.keys():
+        return False
+    lists = [name for name in spikes.column_names if pa.types.is_list(spikes.schema.field(name).type)]
+    counts = [pc.list_value_length(spikes[name]).to_pylist() for name in lists]
+    expected = [told[unit_id] for unit_id in spikes["unit_id"].to_pylist()]
+    return all(found in (of_unit, None) for column in counts for found, of_unit in zip(column, expected, strict=True))
 
 
 def _with_sorting(part: pa.Table, sorting: str) -> pa.Table:

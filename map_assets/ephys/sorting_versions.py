@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from map_assets.ephys.sorters.protocol import SorterResult
 from map_assets.vocabulary.sorting import SortingChoice
 
+DERIVED = "cluster_info"
+"""Phy writes this table anew, out of the other files and with figures of its own, whenever it saves."""
 _DIGITS = 10
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -30,7 +34,8 @@ def content_of(result: SorterResult) -> str:
     """Hash what a sorter's files say of units and spikes; 10 hex digits.
 
     Unit ids, trains, labels and metrics count; the folder's name and age do not, nor what is computed with the
-    recording's scale, which may arrive later: one sorting stays one version wherever and whenever it is read.
+    recording's scale, which may arrive later: one sorting stays one version wherever and whenever it is read. The file
+    `DERIVED` does not count either.
     """
     digest = hashlib.sha256()
     trains = result.trains
@@ -40,8 +45,22 @@ def content_of(result: SorterResult) -> str:
         plain = np.where(np.isnan(values), np.nan, values)  # one NaN for all
         digest.update(name.encode() + plain.astype(np.float64).tobytes())
     labels = result.labels
-    every = sorted(zip(labels.unit_id, labels.source, labels.name, labels.value, strict=True))
+    told = zip(labels.unit_id, labels.source, labels.name, labels.value, strict=True)
+    every = sorted(label for label in told if label[1].rpartition(".")[0] != DERIVED)
     digest.update(json.dumps([result.quality, result.sorter_label, every]).encode())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def bare_content(units: pa.Table, spikes: pa.Table) -> str:
+    """Hash what tables of one version's units and spikes have had in every form: ids, trains, quality; 10 hex digits.
+
+    It names versions out of tables that were written before versions had names.
+    """
+    ordered, trains = units.sort_by("unit_id"), spikes.sort_by("unit_id")
+    digest = hashlib.sha256()
+    for array in (trains["unit_id"], pc.list_value_length(trains["samples"]), pc.list_flatten(trains["samples"])):
+        digest.update(np.ascontiguousarray(array.to_numpy(), np.int64).view(np.uint8).data)
+    digest.update(json.dumps([ordered["unit_id"].to_pylist(), ordered["quality"].to_pylist()]).encode())
     return digest.hexdigest()[:_DIGITS]
 
 

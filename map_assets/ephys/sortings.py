@@ -15,9 +15,16 @@ from map_assets.ephys.sorters.protocol import Sorter, SortingFolder
 from map_assets.ephys.sorting_folders import ProbeFolder, find_sortings
 from map_assets.ephys.sorting_past import Past, StandingVersions
 from map_assets.ephys.sorting_rows import facts_of, scale_of, tables_of
-from map_assets.ephys.sorting_versions import Candidate, choose_current, content_in, content_of, version_id
+from map_assets.ephys.sorting_versions import (
+    Candidate,
+    bare_content,
+    choose_current,
+    content_in,
+    content_of,
+    version_id,
+)
 from map_assets.ephys.tables import SORTINGS
-from map_assets.vocabulary.errors import BadInput, TableDoesNotFit
+from map_assets.vocabulary.errors import BadInput, CompanionMissing, TableDoesNotFit
 from map_assets.vocabulary.files import FoundFile, Rejected
 from map_assets.vocabulary.session import SessionKey
 from map_assets.vocabulary.sorting import SortingChoice
@@ -25,6 +32,8 @@ from map_assets.vocabulary.sorting import SortingChoice
 SORTERS: tuple[Sorter, ...] = (kilosort, jrclust, spikeinterface_folder)
 """Exactly one of them may recognise a folder."""
 
+_UNEXPECTED = (ValueError, TypeError, LookupError, ArithmeticError)
+"""What a reader raises where files contradict each other in a way that it does not look for."""
 _OF_CURRENT = ("units", "spikes", "spike_features")
 
 
@@ -72,15 +81,16 @@ def read_sortings(
     rejected : tuple of Rejected
         Folders that could not be used; other probes and other versions went on.
     """
-    standing = StandingVersions(past)
+    now = now or datetime.now(UTC)
+    standing = StandingVersions(past, now)
     sorting_files = [file for file in files if file.role == "sorting"]
     folders, rejected = find_sortings(sorting_files, SORTERS, SessionKey.parse(session).animal)
     versions: dict[int, dict[str, _Version]] = defaultdict(dict)
     for found in folders:
         try:
-            _read(session, found, recordings, probe_sites, versions[found.probe], standing, now or datetime.now(UTC))
-        except (BadInput, TableDoesNotFit) as error:
-            rejected.append(Rejected(tuple(found.folder.files.values()), _blame(found.folder, error)))
+            _read(session, found, recordings, probe_sites, versions[found.probe], standing, now)
+        except (BadInput, TableDoesNotFit, *_UNEXPECTED) as error:
+            rejected.append(_rejected(found.folder, error))
     for row in _to_carry(standing, versions):
         tables = standing.tables_of(row)
         if tables is not None:
@@ -115,19 +125,40 @@ def _read(
     versions[content] = _Version({**facts, "sorting": sorting, "first_seen": first_seen, "is_on_share": True}, tables)
 
 
-def _blame(folder: SortingFolder, error: BadInput | TableDoesNotFit) -> BadInput:
-    return error if isinstance(error, BadInput) else folder.misfit(str(error), "files that agree with each other")
+def _rejected(folder: SortingFolder, error: Exception) -> Rejected:
+    """Blame a folder's own files; what is below it waits with them where they wait."""
+    blamed = _blame(folder, error)
+    below = folder.below.values() if isinstance(blamed, CompanionMissing) else ()
+    return Rejected((*folder.files.values(), *below), blamed)
+
+
+def _blame(folder: SortingFolder, error: Exception) -> BadInput:
+    """Make the folder's own error of what its reader raised; what nobody foresaw takes no other folder with it."""
+    if isinstance(error, BadInput):
+        return error
+    said = str(error) if isinstance(error, TableDoesNotFit) else f"it cannot be read ({type(error).__name__}: {error})"
+    blamed = folder.misfit(said, "files that agree with each other")
+    blamed.__cause__ = error
+    return blamed
 
 
 def _to_carry(standing: StandingVersions, versions: Mapping[int, Mapping[str, _Version]]) -> list[dict[str, Any]]:
     """Rows of the versions that stand and that no folder gave; one whose folder counts for another probe now is not kept."""
     moved = {(content, one.row["folder"]) for found in versions.values() for content, one in found.items()}
-    return [
+    left = [
         row
         for row in standing.rows
         if content_in(row["sorting"]) not in versions.get(row["probe"], {})
         and (content_in(row["sorting"]), row["folder"]) not in moved
     ]
+    # versions that were named out of older tables are the same where ids, trains and quality are
+    read = {probe: versions[probe] for probe in {row["probe"] for row in left} & versions.keys()}
+    bare = {
+        (probe, bare_content(one.tables["units"], one.tables["spikes"]))
+        for probe, found in read.items()
+        for one in found.values()
+    }
+    return [row for row in left if (row["probe"], content_in(row["sorting"])) not in bare]
 
 
 def _assemble(

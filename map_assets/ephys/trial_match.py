@@ -31,6 +31,8 @@ from map_assets.vocabulary.errors import ClockDoesNotFit, TrialsAreAmbiguous
 BOUND_S = 0.02
 """Starts of one trial on the two clocks agree within this once the clocks are fitted, s; they do to milliseconds."""
 _SHOWN = 3
+_MOST_JUMPS = 5
+"""Jumps of a clock that are looked for."""
 
 Seconds = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -121,12 +123,12 @@ def match_trials(
     )
     found = candidates(codes, ephys_codes)
     try:
-        pairs, by_codes = _numbered(streams, found)
+        pairs, refused = _numbered(streams, found)
     except TrialsAreAmbiguous:
         claimed = _as_claimed(streams, found)
         if claimed is None:
             raise
-        pairs, by_codes = _numbered(streams, claimed)
+        pairs, refused = _numbered(streams, claimed)
     if not len(pairs.row):
         raise ClockDoesNotFit(
             file,
@@ -134,19 +136,19 @@ def match_trials(
             expected="the codes of one session on both sides",
             todo="Check that the bitcode file belongs to this session.",
         )
-    return _match(streams, pairs, by_codes)
+    return _match(streams, pairs, refused)
 
 
 def _numbered(streams: _Streams, found: Candidates) -> tuple[Candidates, Candidates]:
-    """Return the pairs that count, and those that codes alone would make (the same, where codes leave a choice)."""
+    """Return the pairs that count, and those of equal codes whose starts contradict the clock of these."""
     by_codes = _possible(streams, found)
     if is_chain(by_codes):
         line = best_line(by_codes, streams.start_s, streams.ephys_start_s, streams.bound_s)
         if line is None:
-            return by_codes, by_codes
+            return by_codes, by_codes.only(np.zeros(len(by_codes.row), np.bool_))
         standing = by_codes.only(line.is_on | ~_is_timed(streams, by_codes))
         if len(standing.row) == len(by_codes.row) or by_codes.only(line.is_on).bits > DOUBT_BITS:
-            return standing, by_codes
+            return standing, by_codes.only(~np.isin(by_codes.place, standing.place))
     line = best_line(found, streams.start_s, streams.ephys_start_s, streams.bound_s)
     if line is None or line.n < 2:
         raise _ambiguous(streams, by_codes)
@@ -159,7 +161,26 @@ def _numbered(streams: _Streams, found: Candidates) -> tuple[Candidates, Candida
     pairs = _possible(streams, standing)
     if not is_chain(pairs):
         raise _ambiguous(streams, pairs)
-    return pairs, pairs
+    return pairs, _on_other_clocks(streams, found, pairs)
+
+
+def _on_other_clocks(streams: _Streams, found: Candidates, pairs: Candidates) -> Candidates:
+    """Among trials left over on both sides, find pairs of equal codes, in order with those that count, that share a clock.
+
+    Where codes repeat, a clock that jumped leaves its lesser part without a number: the trials before the jump are on a
+    clock of their own.
+    """
+    between = np.searchsorted(pairs.row, found.row) == np.searchsorted(pairs.place, found.place)
+    is_left = between & ~np.isin(found.row, pairs.row) & ~np.isin(found.place, pairs.place)
+    refused = np.zeros(len(found.row), np.bool_)
+    for _ in range(_MOST_JUMPS):
+        left = found.only(is_left)
+        line = best_line(left, streams.start_s, streams.ephys_start_s, streams.bound_s)
+        if line is None or line.n < 2:
+            break
+        refused[np.flatnonzero(is_left)[line.is_on]] = True
+        is_left &= ~np.isin(found.row, found.row[refused]) & ~np.isin(found.place, found.place[refused])
+    return found.only(refused)
 
 
 def _possible(streams: _Streams, found: Candidates) -> Candidates:
@@ -190,17 +211,16 @@ def _as_claimed(streams: _Streams, found: Candidates) -> Candidates | None:
     return found.only(is_claimed | is_free)
 
 
-def _match(streams: _Streams, pairs: Candidates, by_codes: Candidates) -> TrialMatch:
+def _match(streams: _Streams, pairs: Candidates, refused: Candidates) -> TrialMatch:
     left = np.setdiff1d(np.arange(len(streams.codes)), pairs.row)
     left_ephys = np.setdiff1d(np.arange(len(streams.ephys_codes)), pairs.place) + 1
-    is_refused = ~np.isin(by_codes.place, pairs.place)
-    refused = zip(streams.numbers[by_codes.row[is_refused]], by_codes.place[is_refused] + 1, strict=True)
+    contradicted = zip(streams.numbers[refused.row], refused.place + 1, strict=True)
     return TrialMatch(
         tuple(streams.numbers[pairs.row].tolist()),
         tuple((pairs.place + 1).tolist()),
         tuple(streams.numbers[left].tolist()),
         tuple(left_ephys.tolist()),
-        tuple((int(trial), int(ephys_trial)) for trial, ephys_trial in refused),
+        tuple((int(trial), int(ephys_trial)) for trial, ephys_trial in contradicted),
     )
 
 

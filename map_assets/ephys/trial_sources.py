@@ -8,6 +8,7 @@ stream that the protocol names, which is one probe's own; onto another probe's t
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from map_assets.ephys.session_pulses import (
 )
 from map_assets.ephys.sync_pulses import SyncPulses, stream_of
 from map_assets.ephys.tables import EPHYS_TRIALS
+from map_assets.ephys.tables.words import CODE_START, TRIAL_START
 from map_assets.vocabulary.errors import BadInput, CompanionMissing
 from map_assets.vocabulary.files import FoundFile, Rejected
 
@@ -101,7 +103,14 @@ def _bitcode_files(files: Sequence[FoundFile], animal: str, rejected: list[Rejec
 def _bitcode_rows(session: str, probe: int, file: FoundFile, sample_rate_hz: float | None) -> Rows:
     seen = read_bitcode(file.path, sample_rate_hz)
     return _rows(
-        {"session": session, "probe": probe, "source": BITCODE_FILE, "clock": PROBE, "file": file.relpath.as_posix()},
+        {
+            "session": session,
+            "probe": probe,
+            "source": BITCODE_FILE,
+            "clock": PROBE,
+            "start_kind": CODE_START,
+            "file": file.relpath.as_posix(),
+        },
         seen.codes,
         seen.start_probe_s,
         seen.go_probe_s,
@@ -165,7 +174,8 @@ def _carried_rows(
             return []
         start_s, go_s = (tie.carry(times, protocol.longest_reach_s) for times in (start_s, go_s))
         clock = trials.stream
-    told = {"session": session, "probe": probe, "source": trials.source, "clock": clock}
+    kind = TRIAL_START if protocol.start_marks == "trial" else CODE_START
+    told = {"session": session, "probe": probe, "source": trials.source, "clock": clock, "start_kind": kind}
     told["file"] = trials.files[0].relpath.as_posix()
     return _rows(told, trials.codes, start_s, go_s, [None] * len(trials.codes))
 
@@ -180,6 +190,7 @@ def _rows(
             "ephys_trial": number,
             "bitcode": code,
             "start_probe_s": start,
+            "start_kind": told["start_kind"] if math.isfinite(start) else None,
             "go_probe_s": go,
             "trial_written": trial,
         }

@@ -22,6 +22,8 @@ MOST_DRIFT = 600e-6
 _MOST_POINTS = 8_000
 _MOST_BINS = 10_000_000
 _COARSE_STEPS = 25
+_MOST_STEPS = 2_000
+"""Drifts on either side that are tried: all that matter up to days of recording; a damaged time far off asks for no more."""
 _STEP_S = 0.01
 
 
@@ -122,7 +124,7 @@ def clock_of_most(probe_s: Seconds, lag_s: Seconds, bound_s: float) -> ClockMap:
     reach_s = float(np.max(np.abs(x)))
     drift, level, within = 0.0, 0.0, MOST_DRIFT
     for window_s in (max(bound_s, reach_s * MOST_DRIFT / _COARSE_STEPS), bound_s):
-        n_steps = int(np.ceil(within * reach_s / (window_s / 2)))
+        n_steps = min(_MOST_STEPS, int(np.ceil(within * reach_s / (window_s / 2))))
         drift, level = _fullest(x, lag_s, drift + np.linspace(-within, within, 2 * n_steps + 1), window_s)
         within = window_s / reach_s if reach_s else 0.0
     for _ in range(3):

@@ -3,24 +3,27 @@
 ``{animal}_{YYYYMMDD}_{HHMMSS}_GoodUnitsIdx_*.mat`` (made for the project "Brain-wide neural activity underlying
 memory-guided movement") holds two MATLAB structs with the same fields, one a region (``ALM_qc``): ``Idx``, places of good
 units, and ``AnnoName``, the CCF region of each. A place counts from 1 through all units of the session, those of
-insertion 1 first, each insertion's by rising unit id. It is no id: after another sorting it means another unit.
+insertion 1 first, each insertion's by rising unit id. It is no id: after another sorting it means another unit, so a
+file stays with the sortings that it was joined with first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from map_assets.ephys.sorting_past import Past
 from map_assets.ephys.tables.classes import UNIT_CLASSES
 from map_assets.vocabulary.errors import BadInput, CompanionMissing, NameDoesNotParse, PiecesDoNotFit
-from map_assets.vocabulary.files import FoundFile, Rejected
+from map_assets.vocabulary.files import FoundFile, Rejected, sha256_of, unchanged
 from map_assets.vocabulary.matlab import MatlabFile, open_matlab
 from map_assets.vocabulary.matlab_struct import Struct
 
@@ -54,7 +57,11 @@ class GoodUnits:
 
 
 def read_unit_classes(
-    session: str, files: Sequence[FoundFile], units: pa.Table, probes: pa.Table | None = None
+    session: str,
+    files: Sequence[FoundFile],
+    units: pa.Table,
+    probes: pa.Table | None = None,
+    past: Past = lambda _name: iter(()),
 ) -> tuple[dict[str, pa.Table], tuple[Rejected, ...]]:
     """Give every unit of a session its class.
 
@@ -68,13 +75,17 @@ def read_unit_classes(
         All units of the session.
     probes : pyarrow.Table, optional
         Tells of probes that are not sorted yet: without their units every later place would mean another unit.
+    past : callable
+        Gives what stands under `unit_classes`, then what stood there before, the youngest first. It tells with which
+        sortings this very file was joined first; with others its places would mean other units.
 
     Returns
     -------
     tables : dict of str to pyarrow.Table
         `unit_classes`, a row for each unit in the file's order; left out without a usable file.
     rejected : tuple of Rejected
-        A file that could not be used. Two files for one session are both rejected.
+        A file that could not be used, or that waits for the sortings that it was made from. Two files for one session
+        are both rejected.
     """
     mine = [file for file in files if file.role == "unit_classes"]
     if not mine:
@@ -86,11 +97,13 @@ def read_unit_classes(
                 mine[0].path, f"the session has {len(mine)} such files: {names}", "one", "Keep the one that counts."
             )
         _check_name(mine[0].path, session)
-        found = read_good_units(mine[0].path)
+        with unchanged(mine[0].path):
+            found, digest = read_good_units(mine[0].path), sha256_of(mine[0].path)
         _check_fit(mine[0].path, found, units.num_rows, probes)
+        _check_sorting(mine[0].path, _sortings_of(units), _first_joined(past, digest))
     except BadInput as error:
         return {}, (Rejected(tuple(mine), error),)
-    return {"unit_classes": _table(session, mine[0], found, units)}, ()
+    return {"unit_classes": _table(session, mine[0], digest, found, units)}, ()
 
 
 def read_good_units(path: Path) -> GoodUnits:
@@ -194,7 +207,43 @@ def _check_fit(path: Path, found: GoodUnits, n_units: int, probes: pa.Table | No
         raise _misfit(path, f"it names unit {largest}, and the session has {n_units}", "the same units")
 
 
-def _table(session: str, file: FoundFile, found: GoodUnits, units: pa.Table) -> pa.Table:
+def _sortings_of(table: pa.Table) -> dict[int, str | None]:
+    """Return each probe's sorting, None where it is not known."""
+    if "sorting" not in table.column_names:
+        return dict.fromkeys(table["probe"].to_pylist())
+    return dict(zip(table["probe"].to_pylist(), table["sorting"].to_pylist(), strict=True))
+
+
+def _first_joined(past: Past, digest: str) -> dict[int, str | None]:
+    """Return the sortings with which a file of this content was joined first; nothing where it never was."""
+    first: dict[int, str | None] = {}
+    for table in past(UNIT_CLASSES.name):
+        if "file_sha256" in table.column_names:
+            mine = table.filter(pc.equal(table["file_sha256"], digest))
+            first = _sortings_of(mine) or first
+    return first
+
+
+def _check_sorting(path: Path, now: Mapping[int, str | None], first: Mapping[int, str | None]) -> None:
+    """See that the units are those that the file was made from, as far as it is known."""
+    if not first:
+        return
+    changed = [
+        probe
+        for probe in sorted({*now, *first})
+        if (probe in now) != (probe in first) or (now[probe] and first[probe] and now[probe] != first[probe])
+    ]
+    if changed:
+        before = ", ".join(f"{first.get(probe) or 'no sorting'} of probe {probe}" for probe in changed)
+        raise CompanionMissing(
+            path,
+            f"it was made for another sorting: it counts through the units of {before}, which are not the current ones",
+            expected="the sortings that it was first joined with",
+            todo="Choose that sorting again, or have the classifier's file made anew from the current one.",
+        )
+
+
+def _table(session: str, file: FoundFile, digest: str, found: GoodUnits, units: pa.Table) -> pa.Table:
     names = [name for name in ("probe", "unit_id", "sorting") if name in units.column_names]
     ordered = units.select(names).sort_by([("probe", "ascending"), ("unit_id", "ascending")])
     n_units = ordered.num_rows
@@ -214,6 +263,7 @@ def _table(session: str, file: FoundFile, found: GoodUnits, units: pa.Table) -> 
             "list_name": list_name,
             **({"sorting": ordered["sorting"]} if "sorting" in names else {}),
             "file": [file.relpath.as_posix()] * n_units,
+            "file_sha256": [digest] * n_units,
             "file_modified_at": [modified] * n_units,
         }
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from map_assets.ephys.near_units import NearUnits, near_units
 from map_assets.ephys.raw import AP, RawPair, open_whole, pair_files
-from map_assets.ephys.sorters.npy import read_parts, shape_of
+from map_assets.ephys.sorted_means import MEANS_FILE, SortedMeans, sorted_means
+from map_assets.ephys.sorting_past import Past
 from map_assets.ephys.spike_windows import (
     FIRST_SAMPLE,
     MeanWindows,
@@ -22,33 +23,10 @@ from map_assets.ephys.spike_windows import (
 from map_assets.ephys.tables.raw import UNIT_WAVEFORMS
 from map_assets.vocabulary.errors import BadInput, PiecesDoNotFit
 from map_assets.vocabulary.files import FoundFile, Rejected, unchanged
+from map_assets.vocabulary.session import SessionKey
 
-MOST_CHANNELS = 12
-FARTHEST_UM = 100.0
-"""Neighbours of the peak contact: on its shank, no farther than this, no more than these with the peak itself."""
-_MEANS = "mean_waveforms.npy"
-_AXES_OF_MEANS = 3
-
-
-@dataclass(frozen=True)
-class NearUnits:
-    """Units of one probe and the channels about their peaks; members have one element or row a unit.
-
-    Parameters
-    ----------
-    unit_ids, peak_channel : numpy.ndarray of int, shape (u,)
-    channels : numpy.ndarray of int, shape (u, k)
-        The peak first, then by distance; rows with fewer are filled up with the peak.
-    electrodes : numpy.ndarray of int, shape (u, k)
-    n_channels : numpy.ndarray of int, shape (u,)
-        How many of a row count.
-    """
-
-    unit_ids: NDArray[np.int64]
-    peak_channel: NDArray[np.int64]
-    channels: NDArray[np.int64]
-    electrodes: NDArray[np.int64]
-    n_channels: NDArray[np.int64]
+AP_BIN = "ap.bin"
+"""What a row that was measured in the recording calls its source."""
 
 
 def make_unit_waveforms(
@@ -58,7 +36,8 @@ def make_unit_waveforms(
     probe_sites: pa.Table,
     units: pa.Table,
     spikes: pa.Table,
-    sortings: pa.Table | None = None,
+    *,
+    past: Past = lambda _name: iter(()),
 ) -> tuple[pa.Table, tuple[Rejected, ...]]:
     """Average each unit's waveform over spikes of the recording.
 
@@ -67,8 +46,9 @@ def make_unit_waveforms(
     nothing else is filtered. Voltages have each channel's own gain. The signal-to-noise ratio is the mean's peak-to-peak
     height over twice the standard deviation of the residuals, both on the peak channel, as the earlier MAP pipeline had it.
 
-    Where a probe's recording is not on the shares, ``mean_waveforms.npy`` of its current sorting is taken instead, if it
-    came along; it tells neither spikes nor noise.
+    Where a probe's recording cannot be read now (it is archived, or on its way), what was measured of these units before
+    is kept: rows of the same version of the sorting, with the same peak. Where nothing was, ``mean_waveforms.npy`` is
+    taken (`sorted_means`).
 
     Parameters
     ----------
@@ -77,33 +57,38 @@ def make_unit_waveforms(
     files : sequence of FoundFile
         Those with the roles ``spikeglx_bin`` (and their ``spikeglx_meta``) and ``sorting`` count.
     recordings, probe_sites, units, spikes : pyarrow.Table
-    sortings : pyarrow.Table, optional
-        Tells in which folder the current sorting's files are.
+    past : callable
+        Gives what stands under `unit_waveforms`, then what stood there before, the youngest first.
 
     Returns
     -------
     table : pyarrow.Table
-        `unit_waveforms`. A unit whose peak is on no known contact, or that has no whole window in the file, has no row.
+        `unit_waveforms`. A unit whose peak channel is unknown or on no known contact, or that has no whole window in
+        the file, has no row.
     rejected : tuple of Rejected
-        Binaries that wait for their meta file or for the rest of themselves, and files that cannot be used.
+        Binaries that wait for their meta file or for the rest of themselves, and files that cannot be used; never a
+        sorter's, which its own reader judges.
     """
     raw, lonely = pair_files(session, files, AP)
     rejected = list(lonely)
     tables = []
-    for recording in recordings.to_pylist():
-        probe = recording["probe"]
-        near = _near_units(_of(units, probe), _of(probe_sites, probe))
-        pair = raw.recorded(recording)
-        file = _means_file(files, probe, sortings) if pair is None else pair.bin
-        if file is None or not len(near.unit_ids):
-            continue
-        try:
-            if pair is None:
-                tables.append(_from_means(session, recording, file, near))
-            else:
+    recorded = {row["probe"]: row for row in recordings.to_pylist()}
+    for probe in sorted(set(units["probe"].to_pylist())):
+        of_probe, recording = _of(units, probe), recorded.get(probe)
+        near = near_units(of_probe, _of(probe_sites, probe))
+        pair = raw.recorded(recording) if recording else None
+        if recording is not None and pair is not None and len(near.unit_ids):
+            try:
                 tables.append(_from_recording(session, recording, pair, near, _of(spikes, probe)))
-        except BadInput as error:
-            rejected.append(Rejected((file,), error))
+                continue
+            except BadInput as error:
+                rejected.append(Rejected((pair.bin,), error))
+        tables.append(_standing(past, of_probe, from_recording=True))
+        if recording is not None and not tables[-1].num_rows:
+            means = sorted_means(files, SessionKey.parse(session).animal, of_probe, near)
+            tables[-1] = UNIT_WAVEFORMS.empty() if means is None else _from_means(session, recording, means)
+        if not tables[-1].num_rows:
+            tables[-1] = _standing(past, of_probe, from_recording=False)
     return (pa.concat_tables(tables) if tables else UNIT_WAVEFORMS.empty()), tuple(rejected)
 
 
@@ -111,34 +96,22 @@ def _of(table: pa.Table, probe: int) -> pa.Table:
     return table.filter(pc.equal(table["probe"], probe))
 
 
-def _means_file(files: Sequence[FoundFile], probe: int, sortings: pa.Table | None) -> FoundFile | None:
-    """Find the ``mean_waveforms.npy`` of a probe's current sorting; another version's has other units under the same ids."""
-    if sortings is None:
-        return None
-    rows = sortings.select(["probe", "is_current", "is_on_share", "folder"]).to_pylist()
-    folders = {row["folder"] for row in rows if row["probe"] == probe and row["is_current"] and row["is_on_share"]}
-    means = (file for file in files if file.role == "sorting" and file.relpath.name == _MEANS)
-    return next((file for file in means if file.relpath.parent.as_posix() in folders), None)
-
-
-def _near_units(units: pa.Table, sites: pa.Table) -> NearUnits:
-    """Find the channels about every unit's peak: on the same shank, by distance, reference contacts left out."""
-    shank, channel, electrode = (sites[name].to_numpy() for name in ("shank", "channel", "electrode"))
-    place = np.stack([sites["x_um"].to_numpy(), sites["y_um"].to_numpy()], axis=-1)
-    is_used = sites["is_used"].to_numpy()
-    peak = units["peak_channel"].to_numpy()
-    known = np.isin(peak, channel)
-    peak, order = peak[known], np.argsort(channel)
-    at = order[np.searchsorted(channel[order], peak)]
-    distance = np.linalg.norm(place[at][:, None] - place[None], axis=-1)
-    is_near = (distance <= FARTHEST_UM) & (shank[at][:, None] == shank) & is_used
-    distance = np.where(is_near, distance, np.inf)
-    distance[np.arange(len(at)), at] = -1.0
-    nearest = np.argsort(distance, axis=1, kind="stable")[:, :MOST_CHANNELS]
-    counts = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
-    nearest = np.where(counts, nearest, at[:, None])
-    unit_ids = units["unit_id"].to_numpy()[known]
-    return NearUnits(unit_ids, peak, channel[nearest], electrode[nearest], counts.sum(axis=1))
+def _standing(past: Past, units: pa.Table, *, from_recording: bool) -> pa.Table:
+    """Return what was measured of one probe's units, by the youngest table that has something of this sorting."""
+    keys = ["probe", "sorting", "unit_id", "peak_channel"]
+    named = units.filter(pc.is_valid(units["sorting"])).select(keys)
+    for table in past(UNIT_WAVEFORMS.name) if named.num_rows else ():
+        if "sorting" not in table.column_names:
+            continue
+        kept = _of(table, named["probe"][0].as_py())
+        if from_recording:
+            kept = kept.filter(pc.equal(kept["source"], AP_BIN))
+        # a join does not carry lists, so it is one of row numbers
+        numbered = kept.select(keys).append_column("row", pa.array(np.arange(kept.num_rows)))
+        rows = numbered.join(named, keys, join_type="left semi")["row"]
+        if len(rows):
+            return UNIT_WAVEFORMS.check(kept.take(np.sort(rows.to_numpy())))
+    return UNIT_WAVEFORMS.empty()
 
 
 def _from_recording(
@@ -157,7 +130,7 @@ def _from_recording(
         found = average_windows(opened.samples, trains, near.channels)
     scale = opened.microvolt_per_bit[near.channels]
     uv = MeanWindows(found.n_spikes, found.mean * scale[:, :, None], found.residual * scale[:, 0])
-    return _table(session, recording, near, uv, source="ap.bin", first_sample=FIRST_SAMPLE)
+    return _table(session, recording, near, uv, source=AP_BIN, first_sample=FIRST_SAMPLE)
 
 
 def _trains(
@@ -175,18 +148,10 @@ def _trains(
     return chosen
 
 
-def _from_means(session: str, recording: dict[str, Any], file: FoundFile, near: NearUnits) -> pa.Table:
-    """Take rows of ``mean_waveforms.npy`` (cluster, raw channel, sample; uV, as ecephys_spike_sorting writes them)."""
-    shape = shape_of(file.path)
-    known = near.unit_ids < shape[0] if len(shape) else np.zeros(len(near.unit_ids), bool)
-    near = NearUnits(*(part[known] for part in vars(near).values()))
-    if not known.any() or 0 in shape:
-        return UNIT_WAVEFORMS.empty()
-    n_units, n_near = near.channels.shape
-    parts = list(zip(np.repeat(near.unit_ids, n_near).tolist(), near.channels.ravel().tolist(), strict=True))
-    mean = read_parts(file.path, parts, _AXES_OF_MEANS).astype(np.float64).reshape(n_units, n_near, -1)
-    uv = MeanWindows(np.ones(n_units, np.int64), mean, np.full(n_units, np.nan))
-    return _table(session, recording, near, uv, source=_MEANS, first_sample=None)
+def _from_means(session: str, recording: dict[str, Any], means: SortedMeans) -> pa.Table:
+    n_units = len(means.near.unit_ids)
+    uv = MeanWindows(np.ones(n_units, np.int64), means.mean_uv, np.full(n_units, np.nan))
+    return _table(session, recording, means.near, uv, source=MEANS_FILE, first_sample=None)
 
 
 def _table(
@@ -205,6 +170,7 @@ def _table(
             "session": pa.repeat(session, n_units),
             "probe": np.full(n_units, recording["probe"]),
             "unit_id": near.unit_ids[keep],
+            "sorting": pa.array(near.sorting[keep], pa.string()),
             "source": pa.repeat(source, n_units),
             "n_spikes_used": uv.n_spikes[keep] if is_measured else pa.nulls(n_units, pa.int64()),
             "sample_rate_hz": np.full(n_units, recording["sample_rate_hz"]),

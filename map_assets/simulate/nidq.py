@@ -1,6 +1,6 @@
 """Writes the trials' codes as pulses on the NI-DAQ: its ``.bin``, CatGT's lists of edges and TPrime's. The decoded bitcode file is written in `bitcode`.
 
-A trial's start is a pulse on XA0; its bits are pulses of 2 ms on XA1, the first 50 ms later and then one place every
+A trial's start, Bpod's time zero of it, is a pulse on XA0; its bits are pulses of 2 ms on XA1, the first 50 ms later and then one place every
 7 ms; go cues are on XD1; a square wave of 1 Hz, which all streams of the run record, is on XD0.
 """
 
@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.simulate.bitcode import code_start_s
 from map_assets.simulate.blueprint import SessionPlan
 from map_assets.simulate.bpod import start_local
 from map_assets.simulate.clocks import ProbeClock
@@ -83,7 +82,7 @@ def line_times_s(
     trials: Sequence[Trial], clock: ProbeClock
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     """Say when each line goes up and down, session clock, s."""
-    start = np.array([code_start_s(trial) for trial in trials])
+    start = np.array([trial.start_s for trial in trials])
     places = [np.flatnonzero(np.array(list(trial.bitcode)) == "1") for trial in trials]
     bits = np.concatenate(
         [first + FIRST_BIT_S + SPACING_S * place for first, place in zip(start, places, strict=True)] or [start]

@@ -116,6 +116,26 @@ def test_the_recording_s_waveform_goes_before_the_sorter_s(tables: Callable) -> 
     assert table["waveform_source"].to_pylist() == ["ap.bin", "units", "units"]
 
 
+def test_a_waveform_of_another_sorting_is_another_unit_s(tables: Callable) -> None:
+    units, probes = tables({(1, 9): spike(0.3), (1, 2): spike(0.3), (2, 9): spike(0.3)})
+    column = units.schema.get_field_index("sorting")
+    units = units.set_column(column, "sorting", pa.array(["b", "b", None]))
+    rows = [
+        {"probe": 1, "unit_id": 9, "sorting": "a"},
+        {"probe": 1, "unit_id": 2, "sorting": "b"},
+        {"probe": 2, "unit_id": 9, "sorting": "b"},
+    ]
+    known = {c.name: 1 if not c.nullable and not pa.types.is_list(c.type) else None for c in UNIT_WAVEFORMS.columns}
+    rest = {"session": SESSION, "n_samples": 82, "source": "ap.bin", "sample_rate_hz": 30000.0}
+    rest |= {"electrodes": [], "waveform_uv": spike(0.6)}
+    raw = UNIT_WAVEFORMS.from_rows({**known, **rest, **row} for row in rows)
+    table = make_cell_type(SESSION, units, probes, raw)
+    assert table["waveform_source"].to_pylist() == ["units", "ap.bin", "units"]
+    assert table["cell_type"].to_pylist() == ["FS", "Pyr", "FS"]
+    nameless = make_cell_type(SESSION, units, probes, raw.drop_columns(["sorting"]))
+    assert set(nameless["waveform_source"].to_pylist()) == {"units"}
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 90))
 def test_trough_and_peak_are_those_of_a_fine_grid(seed: int, n_samples: int) -> None:

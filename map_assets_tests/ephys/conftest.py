@@ -104,13 +104,14 @@ def write_kilosort(
 
 def sorting_folder(path: Path, relpath: str = "SC022/run_g0/run_g0_imec0/imec0_ks2") -> SortingFolder:
     """The folder as read_sortings sees it; its place on the share is made up."""
-    files = {}
-    for file in sorted(path.iterdir()):
-        if file.is_file():
+    files, below = {}, {}
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and not file.is_symlink():
             status = file.stat()
-            name = PurePosixPath(file.name)
-            files[file.name] = FoundFile("ephys", path, name, "sorting", status.st_size, status.st_mtime_ns)
-    return SortingFolder(PurePosixPath(relpath), files)
+            name = file.relative_to(path)
+            found = FoundFile("ephys", path, PurePosixPath(name), "sorting", status.st_size, status.st_mtime_ns)
+            (below if len(name.parts) > 1 else files)[name.as_posix()] = found
+    return SortingFolder(PurePosixPath(relpath), files, below)
 
 
 def trials_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -49,6 +49,20 @@ def test_seconds_and_samples_of_every_class_give_the_same_seconds(
     np.testing.assert_allclose(found.go_probe_s, GO_S, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["sTrig", "goCue"])
+@pytest.mark.parametrize("far_s", [864_001.0, 1e9, 1e11])
+def test_a_time_beyond_ten_days_is_a_damaged_one(
+    make: SimpleNamespace, tmp_path: Path, name: str, far_s: float
+) -> None:
+    times = {"sTrig": START_S, "goCue": GO_S}
+    for scale in (1.0, RATE_HZ):
+        damaged = {
+            key: np.r_[values[:-1], far_s if key == name else values[-1]] * scale for key, values in times.items()
+        }
+        with pytest.raises(PiecesDoNotFit, match="beyond ten days"):
+            read_bitcode(make.write_bitcode(tmp_path / "a_bitcode.mat", CODES, **damaged), RATE_HZ)
+
+
 def test_whole_seconds_are_still_seconds(make: SimpleNamespace, tmp_path: Path) -> None:
     variables = {"sTrig": np.array([4, 10, 16, 22], np.uint8), "goCue": np.array([7.0, 13.0, np.nan, 25.0])}
     found = read_bitcode(make.write_bitcode(tmp_path / "a_bitcode.mat", CODES, **variables), RATE_HZ)

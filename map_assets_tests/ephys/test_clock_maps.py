@@ -140,7 +140,10 @@ def test_free_water_trials_without_a_go_cue_are_matched_and_are_no_anchors(make:
 
 @pytest.mark.parametrize(
     ("code_start", "kind", "offset_s"),
-    [([t + 0.01 for t in START_S], "start of the code", -12.5), ([None] * N, "start of the trial", -12.51)],
+    [
+        ([t + 0.01 for t in START_S], "start of the code", -12.5),
+        ([None] * N, "start of the trial in place of its code's", -12.51),
+    ],
 )
 def test_without_go_cues_the_starts_are_anchors_and_the_row_says_which(
     make: SimpleNamespace, code_start: list[float | None], kind: str, offset_s: float
@@ -152,6 +155,88 @@ def test_without_go_cues_the_starts_are_anchors_and_the_row_says_which(
     assert row["anchor_kind"] == kind
     assert row["n_anchors"] == N
     assert row["offset_s"] == pytest.approx(offset_s, abs=1e-6)
+
+
+@pytest.mark.parametrize("code_late_s", [0.05, 0.51])
+def test_a_line_that_marks_the_trials_start_is_no_start_of_a_code(make: SimpleNamespace, code_late_s: float) -> None:
+    """Bpod's first state takes half a second, and the states of the code come after it; the line goes up before both."""
+    behavior = [
+        {**row, "bitcode_start_s": row["start_s"] + code_late_s}
+        for row in behavior_rows(go_s=[None] * N, n_go_cues=[0] * N)
+    ]
+    edges = [
+        {
+            "bitcode": row["bitcode"],
+            "start_probe_s": float(TRUE.probe_s(row["start_s"])),
+            "start_kind": "start of the trial",
+        }
+        for row in behavior
+    ]
+    row = one_map(make, behavior, edges)
+    assert (row["anchor_kind"], row["offset_bound_s"], row["n_anchors"]) == ("start of the trial", 0.0, N)
+    assert row["offset_s"] == pytest.approx(-12.5, abs=1e-9)
+    # the same edges taken for starts of codes put every spike late by as much
+    for edge in edges:
+        edge["start_kind"] = "start of the code"
+    assert one_map(make, behavior, edges)["offset_s"] == pytest.approx(-12.5 + code_late_s, abs=1e-6)
+
+
+def test_a_trial_start_in_place_of_a_codes_says_by_how_much_the_clock_may_be_early(make: SimpleNamespace) -> None:
+    behavior = behavior_rows(bitcode_start_s=[None] * N, go_s=[None] + [t + 1.5 for t in START_S[1:]])
+    seen = ephys_rows(behavior_rows())
+    for row in seen:
+        row["go_probe_s"] = None
+    trials, ephys_trials = make.trials_table(behavior), make.ephys_trials_table(seen)
+    table = make_clock_maps(make.session, trials, ephys_trials)
+    assert table["offset_bound_s"].to_pylist() == [1.5]
+    verdict = clock_residuals_are_within_limits(table, ephys_trials)
+    assert verdict.passed
+    assert "trial starts stand in for code starts, so session times may be too early: probe 1 up to 1.500 s" in (
+        verdict.description
+    )
+    assert verdict.figures is not None
+    assert verdict.figures["offset_bound_s"] == 1.5
+    nothing = pa.nulls(N, pa.float64())
+    trials = trials.set_column(trials.column_names.index("go_s"), "go_s", nothing)
+    assert make_clock_maps(make.session, trials, ephys_trials)["offset_bound_s"].to_pylist() == [4.0]
+    trials = trials.drop_columns(["stop_s"])
+    unbounded = make_clock_maps(make.session, trials, ephys_trials)
+    verdict = clock_residuals_are_within_limits(unbounded, ephys_trials)
+    assert not verdict.passed
+    assert "nothing tells how much later codes start" in verdict.description
+
+
+@pytest.mark.parametrize("n_codes", [4, 8, 65536])
+@pytest.mark.parametrize("jumps", [{80: 1.0}, {60: 1.0, 140: -0.4}, {120: 30.0}])
+def test_a_clock_that_jumps_fails_the_check_also_where_codes_repeat(
+    make: SimpleNamespace, n_codes: int, jumps: dict[int, float]
+) -> None:
+    rng = np.random.default_rng(0)
+    n = 200
+    start_s = np.cumsum(rng.uniform(3, 9, n))
+    codes = [f"{code:016b}" for code in rng.integers(0, n_codes, n)]
+    seen_s = start_s + 5
+    for first, by_s in jumps.items():
+        seen_s[first:] += by_s
+    behavior = [
+        {"trial": k + 1, "start_s": t, "go_s": t + 1, "bitcode": code, "bitcode_start_s": t}
+        for k, (t, code) in enumerate(zip(start_s.tolist(), codes, strict=True))
+    ]
+    seen = make.ephys_trials_table(
+        [
+            {"bitcode": code, "start_probe_s": t, "go_probe_s": t + 1}
+            for t, code in zip(seen_s.tolist(), codes, strict=True)
+        ]
+    )
+    table = make_clock_maps(make.session, make.trials_table(behavior), seen)
+    (row,) = table.to_pylist()
+    parts = np.split(np.arange(1, n + 1), sorted(jumps))
+    largest = max(parts, key=len).tolist()
+    assert row["anchor_trials"] == largest
+    assert sorted({*row["contradicted_trials"], *row["outlier_trials"]}) == sorted({*range(1, n + 1)} - {*largest})
+    verdict = clock_residuals_are_within_limits(table, seen)
+    assert not verdict.passed
+    assert f"{n - len(largest)} trials off its clock" in verdict.description
 
 
 def test_wrong_anchors_are_dropped_and_counted(make: SimpleNamespace) -> None:

@@ -123,6 +123,8 @@ def test_contacts_and_probes_are_the_true_ones(read: Read) -> None:
 def test_the_trials_that_a_probe_saw_are_the_true_ones(read: Read) -> None:
     seen = read.truth.ephys_trials.to_pylist()
     in_behavior = set(read.tables["trials"]["trial"].to_pylist())
+    assert read.tables["clock_maps"]["probe"].to_pylist() == sorted({t["probe"] for t in seen})
+    assert read.tables["clock_maps"]["probe"].to_pylist() == list(range(1, read.truth.probes.num_rows + 1))
     for row in read.tables["clock_maps"].to_pylist():
         true = [
             (t["trial"], t["ephys_trial"]) for t in seen if t["probe"] == row["probe"] and t["trial"] in in_behavior

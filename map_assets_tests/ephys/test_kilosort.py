@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from map_assets.ephys.sorters import kilosort
 from map_assets.ephys.sorters.kilosort_metrics import read_metrics
 from map_assets.ephys.sorters.protocol import Scale, SorterResult, SortingFolder
-from map_assets.vocabulary.errors import BadInput, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.errors import CompanionMissing, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile
 
 SPARSE = {100: [10, 400, 900], 3: [20, 30], 7: [5], 41: [500, 501, 502, 503]}
@@ -231,7 +231,7 @@ def test_with_complete_metrics_no_template_is_needed(make: SimpleNamespace, tmp_
     (tmp_path / "templates.npy").unlink()
     assert read(tmp_path).measures.peak_channel.tolist() == [2]
     (tmp_path / "metrics.csv").unlink()
-    with pytest.raises(PiecesDoNotFit, match=r"templates\.npy is missing"):
+    with pytest.raises(CompanionMissing, match=r"templates\.npy is missing"):
         read(tmp_path)
 
 
@@ -339,6 +339,8 @@ def test_arrays_of_different_lengths_do_not_fit(make: SimpleNamespace, tmp_path:
         ("templates", np.zeros((200, 6), np.float32)),
         ("templates", np.zeros((50, 6, 4), np.float32)),
         ("whitening_mat_inv", np.eye(3)),
+        ("mean_waveforms", np.float64(3.0)),
+        ("mean_waveforms", np.zeros((101, 4))),
         ("spike_clusters", np.full(10, -1)),
         ("spike_times", np.full(10, -1)),
         ("spike_templates", np.full(10, 2**31)),
@@ -391,7 +393,7 @@ def test_a_damaged_array_is_unreadable_and_never_unpickled(
 def test_a_missing_array_is_named(make: SimpleNamespace, tmp_path: Path, name: str) -> None:
     make.write_kilosort(tmp_path, SPARSE)
     (tmp_path / f"{name}.npy").unlink()
-    with pytest.raises(BadInput, match=rf"{name}\.npy is missing"):
+    with pytest.raises(CompanionMissing, match=rf"{name}\.npy is missing"):
         kilosort.read(as_folder(tmp_path), SCALE)
 
 

@@ -127,6 +127,10 @@ def test_features_that_do_not_fit_are_said(make: SimpleNamespace, folder: Path) 
     with pytest.raises(PiecesDoNotFit, match="features of shape"):
         read(make, folder)
     save(folder, "pc_features", np.ones((10, 3, 2), np.float32))
+    for shape in ((101, 2, 1), (101, 2, 2), (101,)):
+        save(folder, "pc_feature_ind", np.zeros(shape, np.uint32))
+        with pytest.raises(PiecesDoNotFit, match="features of shape"):
+            read(make, folder)
     save(folder, "pc_feature_ind", np.zeros((100, 2), np.uint32))
     with pytest.raises(PiecesDoNotFit, match="template 100"):
         read(make, folder)

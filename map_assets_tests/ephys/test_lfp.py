@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from map_assets.ephys import lfp
 from map_assets.ephys.lfp import BANDS, STRETCH_S, band_power, make_lfp_power
 from map_assets.ephys.recordings import read_recordings
 from map_assets.ephys.spikeglx_bin import WHOLE, BinFile
+from map_assets.ephys.tables import LFP_POWER
 from map_assets.shares.roles import rule_of
 from map_assets.simulate.blueprint import Part
 from map_assets.simulate.laboratory import write_session
@@ -67,10 +69,11 @@ def session_files(root: Path) -> list[FoundFile]:
     return found
 
 
-def make_table(root: Path, session: str = SESSION) -> Made:
+def make_table(root: Path, session: str = SESSION, past: Sequence[pa.Table] = ()) -> Made:
+    """Go from the files under a root to the table; `past` is what stood, the youngest first."""
     files = session_files(root)
     tables, _ = read_recordings(session, files)
-    return Made(*make_lfp_power(session, files, tables["recordings"], tables["probe_sites"]))
+    return Made(*make_lfp_power(session, files, tables["recordings"], tables["probe_sites"], past=lambda _: iter(past)))
 
 
 def signal_uv(rate_hz: float) -> np.ndarray:
@@ -114,6 +117,30 @@ def assert_true(made: Made, tolerance: float = 0.01) -> None:
         assert found.pop(max(found)) is None  # the reference contact
         for power, true in zip(found.values(), powers.values(), strict=True):
             assert power == pytest.approx(true, rel=tolerance, abs=1.0)
+
+
+def test_what_was_measured_stays_when_the_file_leaves_and_while_it_comes_back(
+    tmp_path: Path, make: SimpleNamespace
+) -> None:
+    path = write_np1(tmp_path, make)
+    first = make_table(tmp_path)
+    assert first.table.num_rows
+    whole = path.read_bytes()
+    path.unlink()
+    assert make_table(tmp_path).table.num_rows == 0
+    gone = make_table(tmp_path, past=[LFP_POWER.empty(), first.table])
+    assert gone.table.equals(first.table)
+    assert gone.rejected == ()
+    path.write_bytes(whole[:1000])
+    coming = make_table(tmp_path, past=[gone.table])
+    assert coming.table.equals(first.table)
+    assert [type(one.error) for one in coming.rejected] == [CompanionMissing]
+    # the power at contacts that the probe does not have is not its power
+    rows = [{**row, "electrode": row["electrode"] + 700} for row in first.table.to_pylist()]
+    assert make_table(tmp_path, past=[LFP_POWER.from_rows(rows), first.table]).table.num_rows == 0
+    path.write_bytes(whole)
+    louder = LFP_POWER.from_rows({**row, "n_stretches": 99} for row in first.table.to_pylist())
+    assert make_table(tmp_path, past=[louder]).table.equals(first.table)
 
 
 def test_the_lf_band_tells_the_power_at_every_contact(tmp_path: Path, make: SimpleNamespace) -> None:

@@ -138,6 +138,8 @@ def test_a_list_is_read_with_either_line_end_and_an_empty_one_has_no_pulses(tmp_
         (b"1_0\n", "something else"),
         (b"1e999\n", "something else"),
         (b"1e99\n1e99\n", "do not rise"),
+        (b"1.0\n1e9\n", "beyond ten days"),
+        (b"-1e9\n1.0\n", "beyond ten days"),
         (b"\0\0\n", "something else"),
         ("1.0\n٢\n".encode(), "something else"),
     ],
@@ -215,7 +217,17 @@ def test_a_laboratory_s_own_protocol_stands_in_the_place_of_the_package_s(tmp_pa
     packaged = files("map_assets.ephys.protocols").joinpath("trial_number.toml").read_text("utf-8")
     own.write_text(packaged.replace("n_bits = 10", "n_bits = 12"))
     assert (read_pulse_protocol(own).n_bits, read_pulse_protocol().n_bits) == (12, 10)
-    for damaged in ("n_bits = ", packaged.replace("[sync]", "[other]"), "lists = 3"):
+    own.write_text(packaged.replace('start_marks = "trial"', 'start_marks = "code"'))
+    assert (read_pulse_protocol(own).start_marks, read_pulse_protocol().start_marks) == ("code", "trial")
+    own.write_text(packaged.replace('start_marks = "trial"', 'start_marks = "go"'))
+    with pytest.raises(BadConfiguration, match="start_marks is 'go'; it is 'trial' or 'code'"):
+        read_pulse_protocol(own)
+    for damaged in (
+        packaged.replace("start_marks", "starts"),
+        "n_bits = ",
+        packaged.replace("[sync]", "[other]"),
+        "lists = 3",
+    ):
         own.write_text(damaged)
         with pytest.raises(BadConfiguration, match=r"ours\.toml"):
             read_pulse_protocol(own)

@@ -210,6 +210,110 @@ def test_a_version_that_a_crash_caught_on_its_way_is_found_in_what_stood_before(
         assert sorted(tables["units"]["n_spikes"].to_pylist()) == sorted(map(len, wanted.values()))
 
 
+IN_ORDER = (
+    *("other_units", "other_spikes", "other_spike_features", "unit_labels"),
+    *("units", "spikes", "spike_features", "sortings"),
+)
+
+
+@pytest.mark.parametrize("n_written", range(5, 8))
+@pytest.mark.parametrize("n_written_then", [3, 4, 5, 8])
+def test_two_crashes_on_the_way_to_a_version_and_back_mix_no_units(
+    lab: Laboratory, n_written: int, n_written_then: int
+) -> None:
+    lab.sort("ks2", TRAINS)
+    old = versions(lab.read())["ks2"]["sorting"]
+    lab.sort("ks2", OTHERS)
+    new = versions(lab.read())["ks2"]["sorting"]
+    shutil.rmtree(lab.folder("ks2"))
+    lab.read()
+    for choice, n in ((old, n_written), (new, n_written_then)):
+        lab.choose(choice)
+        before = {name: list(kept) for name, kept in lab.history.items()}
+        lab.read()
+        lab.history |= {name: before[name] for name in IN_ORDER[n:]}
+    tables = lab.read()
+    assert (trains(tables["spikes"]), trains(tables["other_spikes"])) == (OTHERS, TRAINS)
+    assert units_and_spikes_agree(tables["units"], tables["spikes"]).passed
+
+
+OLDER = (
+    *("session", "probe", "sorter", "sorter_version", "curation", "sorted_at", "n_units", "n_spikes"),
+    *("sample_rate_hz", "has_metrics", "folder"),
+)
+
+
+def turn_older(lab: Laboratory) -> None:
+    """Give the laboratory's tables the form that they had when a probe had one sorting and no version a name."""
+    sortings, units, spikes = (lab.history[name][-1] for name in ("sortings", "units", "spikes"))
+    units = units.drop_columns(["sorting", "sorter_label"])
+    lab.history = {"sortings": [sortings.select(OLDER)], "units": [units], "spikes": [spikes]}
+
+
+def test_tables_of_the_older_form_are_one_version_of_each_probe_and_nothing_of_them_is_lost(lab: Laboratory) -> None:
+    lab.sort("ks2", TRAINS)
+    lab.sort("ks2", OTHERS, probe=2)
+    before = lab.read()
+    turn_older(lab)
+    shutil.rmtree(lab.root)
+    lab.root.mkdir()
+    for _ in range(2):
+        tables = lab.read()
+        assert tables["spikes"].equals(before["spikes"])
+        kept = [name for name in before["units"].column_names if name not in {"sorting", "sorter_label", "waveform_uv"}]
+        assert tables["units"].select(kept).to_pylist() == before["units"].select(kept).to_pylist()
+        rows = tables["sortings"].to_pylist()
+        assert [(row["probe"], row["is_current"], row["is_on_share"]) for row in rows] == [
+            (1, True, False),
+            (2, True, False),
+        ]
+        named = dict(zip(tables["units"]["probe"].to_pylist(), tables["units"]["sorting"].to_pylist(), strict=True))
+        assert {row["probe"]: row["sorting"] for row in rows} == named
+    assert rows[0]["first_seen"] == NOON + timedelta(days=2)
+
+
+def test_tables_of_the_older_form_are_no_second_version_of_the_folder_that_they_were_read_from(lab: Laboratory) -> None:
+    folder = lab.sort("ks2", TRAINS)
+    first = lab.read()
+    turn_older(lab)
+    again = lab.read()
+    assert again["sortings"]["sorting"].to_pylist() == first["sortings"]["sorting"].to_pylist()
+    turn_older(lab)
+    (folder / "cluster_group.tsv").write_text("cluster_id\tgroup\n3\tgood\n7\tnoise\n12\tmua\n")
+    curated = lab.read()
+    assert {name: row["is_current"] for name, row in versions(curated).items()} == {"ks2": True, "ks2?": False}
+    assert set(curated["other_units"]["quality"].to_pylist()) == {"unsorted"}
+    (folder / "cluster_group.tsv").unlink()
+    assert set(versions(lab.read())) == {"ks2", "ks2?"}  # the named version is the folder's, the curated one is gone
+
+
+def test_a_crash_while_tables_of_the_older_form_are_taken_over_loses_nothing(lab: Laboratory) -> None:
+    lab.sort("ks2", TRAINS)
+    lab.read()
+    turn_older(lab)
+    lab.sort("ks2", OTHERS)
+    older = {name: list(kept) for name, kept in lab.history.items()}
+    lab.read()
+    newer = lab.history
+    names = ("other_units", "other_spikes", "other_spike_features", "unit_labels", "units", "spikes", "spike_features")
+    for n_written in range(len(names) + 1):
+        lab.history = {name: list(newer[name] if name in names[:n_written] else older.get(name, [])) for name in newer}
+        tables = lab.read()
+        assert (trains(tables["spikes"]), trains(tables["other_spikes"])) == (OTHERS, TRAINS)
+        assert len(tables["sortings"]) == 2
+
+
+def test_the_table_that_phy_writes_anew_at_every_look_makes_no_version(lab: Laboratory) -> None:
+    folder = lab.sort("ks2", TRAINS)
+    first = lab.read()
+    (folder / "cluster_info.tsv").write_text("cluster_id\tfr\tgroup\n3\t1.5\tgood\n")
+    second = lab.read()
+    assert second["sortings"]["sorting"].to_pylist() == first["sortings"]["sorting"].to_pylist()
+    assert second["unit_labels"]["source"].to_pylist() == ["cluster_info.tsv"] * 2
+    (folder / "cluster_purity.tsv").write_text("cluster_id\tpurity\n3\t0.5\n")
+    assert len(lab.read()["sortings"]) == 2
+
+
 def test_a_folder_that_cannot_be_read_any_more_leaves_what_stood_and_the_others_go_on(lab: Laboratory) -> None:
     folder = lab.sort("ks2", TRAINS)
     lab.sort("ks2", OTHERS, probe=2)

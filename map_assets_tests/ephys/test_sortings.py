@@ -15,10 +15,13 @@ from map_assets.ephys.checks import every_unit_has_an_electrode, spike_trains_ri
 from map_assets.ephys.probes import make_probes
 from map_assets.ephys.recordings import read_recordings
 from map_assets.ephys.sorters import kilosort
+from map_assets.ephys.sorters.protocol import Scale, SorterResult, SortingFolder
 from map_assets.ephys.sortings import read_sortings
 from map_assets.vocabulary.errors import (
+    CompanionMissing,
     NameDoesNotParse,
     NoFormatRecognizes,
+    PiecesDoNotFit,
     TwoFormatsRecognize,
     UnreadableFile,
 )
@@ -122,7 +125,17 @@ def test_one_bad_probe_is_rejected_and_the_other_goes_on(make: SimpleNamespace, 
     assert set(tables["units"]["probe"].to_pylist()) == {2}
 
 
-def test_a_folder_that_no_sorter_recognises_is_rejected(
+def test_a_folder_that_no_sorter_recognises_is_rejected(make: SimpleNamespace, tmp_path: Path) -> None:
+    folder = tmp_path / PROBE.format(0) / "sorted"
+    folder.mkdir(parents=True)
+    (folder / "notes.csv").write_text("a\n")
+    tables, (one,) = read_sortings(make.session, sorting_files(make, tmp_path))
+    assert tables == {}
+    assert isinstance(one.error, NoFormatRecognizes)
+    assert "spike_times.npy" in str(one.error)
+
+
+def test_a_real_folder_without_its_spikes_waits_for_them(
     make: SimpleNamespace, tmp_path: Path, shared_data: Path
 ) -> None:
     folder = tmp_path / PROBE.format(0) / "ks25_np2_metrics_D1"
@@ -131,8 +144,75 @@ def test_a_folder_that_no_sorter_recognises_is_rejected(
         shutil.copyfile(path, folder / path.name)
     tables, (one,) = read_sortings(make.session, sorting_files(make, tmp_path))
     assert tables == {}
-    assert isinstance(one.error, NoFormatRecognizes)
+    assert isinstance(one.error, CompanionMissing)
     assert "spike_times.npy" in str(one.error)
+    assert len(one.files) == len(list(folder.iterdir()))
+
+
+@pytest.mark.parametrize("name", ["spike_times.npy", "channel_map.npy", "templates.npy"])
+def test_a_sorting_that_has_not_all_come_waits_and_quarantines_nothing(
+    make: SimpleNamespace, tmp_path: Path, name: str
+) -> None:
+    folder = write_probe(make, tmp_path, 1)
+    write_probe(make, tmp_path, 2)
+    (folder / "figures").mkdir()
+    (folder / "figures" / "drift.csv").write_text("a\n")
+    late = (folder / name).read_bytes()
+    (folder / name).unlink()
+    tables, (one,) = read_all(make, tmp_path)
+    assert isinstance(one.error, CompanionMissing)
+    assert f"imec0_ks2: {name} is missing" in str(one.error)
+    assert {file.path for file in one.files} == {path for path in folder.rglob("*") if path.is_file()}
+    assert set(tables["units"]["probe"].to_pylist()) == {2}
+    (folder / name).write_bytes(late)
+    tables, rejected = read_all(make, tmp_path)
+    assert rejected == ()
+    assert set(tables["units"]["probe"].to_pylist()) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["run.prm"], r"\*\.ap_res\.mat or \*_jrc\.mat"),
+        (["spikes.npy"], r"numpysorting_info\.json"),
+        (["numpysorting_info.json", "properties/quality.npy"], r"spikes\.npy"),
+        (["npz.json"], r"sorting_cached\.npz"),
+        (["cluster_group.tsv", "phy.log"], r"spike_times\.npy"),
+        (["spike_times.npy"], r"spike_clusters\.npy"),
+    ],
+)
+def test_a_part_of_any_sorters_folder_waits_for_the_rest_of_it(
+    make: SimpleNamespace, tmp_path: Path, names: list[str], missing: str
+) -> None:
+    for name in names:
+        path = tmp_path / PROBE.format(0) / "sorted" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    _, (one,) = read_sortings(make.session, sorting_files(make, tmp_path))
+    assert {file.relpath.name for file in one.files} == {Path(name).name for name in names}
+    with pytest.raises(CompanionMissing, match=missing):
+        raise one.error
+
+
+@pytest.mark.parametrize("error", [ValueError, IndexError, KeyError, TypeError, OverflowError])
+def test_what_nobody_foresaw_in_one_folder_rejects_that_folder_alone(
+    make: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    write_probe(make, tmp_path, 1)
+    write_probe(make, tmp_path, 2)
+    read = kilosort.read
+
+    def fails(folder: SortingFolder, scale: Scale) -> SorterResult:
+        if "imec0" in folder.relpath.name:
+            raise error("of no use")
+        return read(folder, scale)
+
+    monkeypatch.setattr(kilosort, "read", fails)
+    tables, (one,) = read_all(make, tmp_path)
+    assert isinstance(one.error, PiecesDoNotFit)
+    assert f"{error.__name__}: " in str(one.error)
+    assert isinstance(one.error.__cause__, error)
+    assert set(tables["units"]["probe"].to_pylist()) == {2}
 
 
 def test_files_above_and_below_a_sorting_accompany_it(make: SimpleNamespace, tmp_path: Path) -> None:

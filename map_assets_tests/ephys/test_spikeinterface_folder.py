@@ -17,7 +17,7 @@ from map_assets.ephys.sorters.protocol import Scale, SorterResult
 from map_assets.ephys.sortings import read_sortings
 from map_assets.ephys.tables import PROBE_SITES
 from map_assets.shares.roles import rule_of
-from map_assets.vocabulary.errors import NoFormatRecognizes, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.errors import CompanionMissing, NoFormatRecognizes, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile
 
 core = pytest.importorskip("spikeinterface.core", reason="the extra spikeinterface is not installed")
@@ -160,6 +160,39 @@ def test_pickled_provenance_and_the_class_that_a_file_names_are_left_alone(
     )
     assert len(read(make, tmp_path / "a").trains.samples) == 5
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("kind", ["numpy_folder", "npz_folder"])
+@pytest.mark.parametrize("is_link", [True, False])
+def test_an_array_that_is_not_among_the_sessions_files_is_never_read(
+    make: SimpleNamespace, tmp_path: Path, kind: str, is_link: bool
+) -> None:
+    make_sorting(quality=["good"] * 4).save(folder=tmp_path / "a", format=kind)
+    folder = make.sorting_folder(tmp_path / "a")
+    np.save(tmp_path / "outside.npy", np.array(["stolen"] * 4))
+    secret = tmp_path / "a/properties/secret.npy"
+    if is_link:
+        secret.symlink_to(tmp_path / "outside.npy")
+    else:
+        (tmp_path / "outside.npy").rename(secret)
+    with pytest.raises(CompanionMissing, match=r"properties/secret\.npy"):
+        spikeinterface_folder.read(folder, Scale())
+    secret.unlink()
+    assert set(spikeinterface_folder.read(folder, Scale()).labels.name) == {"quality"}
+
+
+def test_nothing_on_the_share_is_mapped_and_no_copy_stays(
+    make: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_sorting(quality=["good"] * 4).save(folder=tmp_path / "a")
+    opened: list[Path] = []
+    load = np.load
+    monkeypatch.setattr(
+        np, "load", lambda path, *args, **kwargs: opened.append(Path(path)) or load(path, *args, **kwargs)
+    )
+    assert len(read(make, tmp_path / "a").trains.samples) == 5
+    assert {path.name for path in opened} == {"spikes.npy", "quality.npy"}
+    assert not [path for path in opened if path.is_relative_to(tmp_path) or path.exists()]
 
 
 def test_without_spikeinterface_the_extra_is_named(

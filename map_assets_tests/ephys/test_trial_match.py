@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,20 @@ def test_trials_without_a_start_stand_by_their_codes() -> None:
     match = match_trials(TRIALS, CODES, CODES, start_s=start_s, ephys_start_probe_s=probe_s)
     assert pairs(match) == [(n, n) for n in TRIALS]
     assert pairs(match_trials(TRIALS, CODES, CODES, start_s=start_s)) == [(n, n) for n in TRIALS]
+
+
+@pytest.mark.parametrize("last_s", [1e6, 1e9, 1e11, 6e14])
+def test_one_damaged_time_far_off_takes_neither_minutes_nor_memory(last_s: float) -> None:
+    rng = np.random.default_rng(0)
+    start_s = np.cumsum(rng.uniform(4, 8, 50))
+    codes = [f"{code:016b}" for code in rng.integers(0, 65536, 50)]
+    seen_s = start_s + 3
+    seen_s[-1] = last_s
+    begun = time.perf_counter()
+    match = match_trials(range(1, 51), codes, codes, start_s=start_s, ephys_start_probe_s=seen_s)
+    assert time.perf_counter() - begun < 5
+    assert pairs(match) == [(n, n) for n in range(1, 50)]
+    assert match.contradicted == ((50, 50),)
 
 
 def test_codes_of_a_clock_that_jumps_stay_right_and_the_lesser_part_is_contradicted() -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from map_assets.ephys.bitcode import read_bitcode
+from map_assets.ephys.clock_maps import make_clock_maps
 from map_assets.ephys.pulse_code import PulseProtocol, read_pulse_protocol
 from map_assets.ephys.recordings import read_recordings
 from map_assets.shares.roles import rule_of
@@ -50,6 +51,7 @@ class Session:
 
     files: list[FoundFile]
     seen: list[SeenTrials]
+    trial_start_samples: list[np.ndarray]
     rates_hz: list[float]
 
     def read(self, **changes: str | None) -> tuple[pa.Table, tuple[Rejected, ...]]:
@@ -71,7 +73,9 @@ def write(root: Path, plan: SessionPlan, rig: str | None = "RRig-MTL") -> Sessio
         files.append(FoundFile(*where, role, status.st_size, status.st_mtime_ns, rig))
     trials = make_trials(plan)
     probes = [make_probe(plan, number, trials, make_volume(100.0)) for number in range(1, len(plan.probes) + 1)]
-    return Session(files, [probe.seen for probe in probes], [probe.clock.sample_rate_hz for probe in probes])
+    starts = [probe.clock.samples([trials[n - 1].start_s for n in probe.seen.trial]) for probe in probes]
+    rates_hz = [probe.clock.sample_rate_hz for probe in probes]
+    return Session(files, [probe.seen for probe in probes], starts, rates_hz)
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +91,17 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Sessio
 
 
 def check_against_truth(table: pa.Table, session: Session) -> None:
-    for probe, (seen, rate_hz) in enumerate(zip(session.seen, session.rates_hz, strict=True), 1):
+    """A bitcode file tells when codes start, and the rig's line when trials do, half a second earlier."""
+    probes = zip(session.seen, session.trial_start_samples, session.rates_hz, strict=True)
+    for probe, (seen, trial_start_samples, rate_hz) in enumerate(probes, 1):
         rows = table.filter(pa.compute.equal(table["probe"], probe))
+        (kind,) = set(rows["start_kind"].to_pylist())
+        start_samples = {"start of the code": seen.start_samples, "start of the trial": trial_start_samples}[kind]
+        assert (kind == "start of the code") == (rows["source"][0].as_py() == "bitcode file")
+        assert (seen.start_samples - trial_start_samples > 0.4 * rate_hz).all()
         assert rows["bitcode"].to_pylist() == seen.code
         assert rows["ephys_trial"].to_pylist() == list(range(1, len(seen.code) + 1))
-        for name, samples in (("start_probe_s", seen.start_samples), ("go_probe_s", seen.go_samples)):
+        for name, samples in (("start_probe_s", start_samples), ("go_probe_s", seen.go_samples)):
             times = np.array(rows[name].to_pylist(), np.float64)
             late = times - samples / rate_hz
             np.testing.assert_array_equal(np.isnan(times), np.isnan(samples))
@@ -124,17 +134,51 @@ def test_adjusted_lists_are_on_the_first_probes_clock_and_carried_to_the_second(
     session = sessions("adjusted pulse lists")
     table, rejected = session.without("XD_2_1_0").read()
     assert rejected == ()
-    seen = session.seen[0].start_samples / session.rates_hz[0]
+    seen = session.trial_start_samples[0] / session.rates_hz[0]
     first = table.filter(pa.compute.equal(table["probe"], 1))
     assert np.abs(np.array(first["start_probe_s"]) - seen).max() < 1.1 * NI_SAMPLE_S
     assert first["go_probe_s"].null_count == len(first)
     assert {row["probe"]: row["clock"] for row in table.to_pylist()} == {1: "probe", 2: "imec0"}
     second = np.array(table.filter(pa.compute.equal(table["probe"], 2))["start_probe_s"])
-    assert np.abs(second - session.seen[1].start_samples / session.rates_hz[1]).max() < 2 * NI_SAMPLE_S
+    assert np.abs(second - session.trial_start_samples[1] / session.rates_hz[1]).max() < 2 * NI_SAMPLE_S
     # on the first probe's own clock nothing needs to be carried, so its sync pulses may be missing
     table, (one,) = session.without("SY_384").without("XD_2").read()
     assert set(table["probe"].to_pylist()) == {1}
     assert isinstance(one.error, CompanionMissing)
+
+
+def test_hand_made_lists_of_a_rig_whose_line_marks_the_trials_start_give_the_behaviours_own_clock(
+    make: SimpleNamespace, tmp_path: Path
+) -> None:
+    """As Bpod counts: the line goes up at a trial's time zero, its first state takes 0.5 s, the code's states come next.
+
+    The bits are sent on a line of their own, the first 50 ms after the edge.
+    """
+    run = "SC022/run_g0"
+    start_s = [0.0, 6.25, 11.5, 19.0, 23.75, 31.0]
+    probe_s = [40.0 + at * (1 - 20e-6) for at in start_s]
+    make.write_meta(tmp_path / run / "run_g0_imec0/run_g0_tcat.imec0.ap.meta")
+    bits_s = [at + 0.05 + 0.007 * place for at, number in zip(probe_s, range(1, 7), strict=True)
+              for place in range(10) if number >> place & 1]  # fmt: skip
+    for name, times in (("XA_0_0", probe_s), ("XA_1_2", bits_s)):
+        (tmp_path / run / f"run_g0_tcat.nidq.{name}.adj.txt").write_text("".join(f"{at:.6f}\n" for at in times))
+    files = [make.found(tmp_path, file.relpath.as_posix(), rule_of("ephys", file.relpath.as_posix()).role)
+             for file in make.found_all(tmp_path, "any")]  # fmt: skip
+    tables, rejected = read_recordings(make.session, files)
+    assert rejected == ()
+    seen = tables["ephys_trials"]
+    assert seen["bitcode"].to_pylist() == [format(number, "010b")[::-1] for number in range(1, 7)]
+    assert set(seen["start_kind"].to_pylist()) == {"start of the trial"}
+    trials = make.trials_table(
+        [
+            {"trial": k, "start_s": at, "bitcode_start_s": at + 0.51, "go_s": at + 3.33, "bitcode": code}
+            for k, (at, code) in enumerate(zip(start_s, seen["bitcode"].to_pylist(), strict=True), 1)
+        ]
+    )
+    (row,) = make_clock_maps(make.session, trials, seen).to_pylist()
+    assert (row["anchor_kind"], row["n_anchors"]) == ("start of the trial", 6)
+    assert row["offset_s"] == pytest.approx(-40.0 * (1 + 20e-6), abs=1e-5)
+    assert row["residual_max_s"] < 2e-6
 
 
 def test_a_list_without_its_adjusted_twin_does_not_mix_clocks(sessions: Callable[[str], Session]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from map_assets.ephys.checks import classes_are_younger_than_their_sorting
-from map_assets.ephys.tables import PROBES, UNITS
+from map_assets.ephys.tables import PROBES, UNIT_CLASSES, UNITS
 from map_assets.ephys.unit_classes import read_good_units, read_unit_classes
 from map_assets.shares.naming import named
 from map_assets.vocabulary.errors import BadInput, CompanionMissing, NameDoesNotParse, PiecesDoNotFit, UnreadableFile
@@ -33,11 +33,14 @@ def names(*texts: str) -> np.ndarray:
     return cell
 
 
-def units_of(*places: tuple[int, int]) -> pa.Table:
-    """Units by (probe, unit_id)."""
+def units_of(*places: tuple[int, int], **sortings: str | None) -> pa.Table:
+    """Units by (probe, unit_id); ``p1="a"`` names the sorting of probe 1."""
     plain: dict[str, Any] = {"session": SESSION, "quality": "good", "quality_source": "a", "peak_channel": 0}
     rest = {"x_um": 0.0, "y_um": 0.0, "n_spikes": 1, "waveform_uv": []}
-    return UNITS.from_rows({**plain, **rest, "probe": probe, "unit_id": unit} for probe, unit in places)
+    return UNITS.from_rows(
+        {**plain, **rest, "probe": probe, "unit_id": unit, "sorting": sortings.get(f"p{probe}")}
+        for probe, unit in places
+    )
 
 
 UNITS_OF_TWO = units_of((2, 4), (2, 9), (1, 30), (1, 2), (1, 7))
@@ -135,6 +138,48 @@ def test_a_probe_that_is_not_sorted_yet_makes_the_file_wait(write: Callable) -> 
     # A file that tells how many units it counted needs no guess.
     told = write(Idx={"ALM_qc": [1.0]}, AnnoName={}, nUnits=5.0)
     assert read_unit_classes(SESSION, [told], UNITS_OF_TWO, probes)[1] == ()
+
+
+def test_a_file_stays_with_the_sortings_that_it_was_joined_with_first(write: Callable) -> None:
+    places = ((1, 2), (1, 7), (2, 4))
+    file = write(Idx={"ALM_qc": [1.0, 3.0]}, AnnoName={})
+    stood: list[pa.Table] = []
+
+    def read(file: FoundFile, units: pa.Table) -> tuple[list[str], BadInput | None]:
+        """Read, and put away as the store does: a table left out is written without rows."""
+        tables, rejected = read_unit_classes(SESSION, [file], units, None, lambda _: reversed(stood))
+        stood.append(tables.get("unit_classes", UNIT_CLASSES.empty()))
+        return stood[-1]["class"].to_pylist(), rejected[0].error if rejected else None
+
+    good = ["good", "unlabelled", "good"]
+    assert read(file, units_of(*places, p1="a", p2="c")) == (good, None)
+    assert set(stood[0]["sorting"].to_pylist()) == {"a", "c"}
+    assert len(set(stood[0]["file_sha256"].to_pylist())) == 1
+    for _ in range(2):
+        classes, error = read(file, units_of(*places, p1="b", p2="c"))
+        assert classes == []
+        assert isinstance(error, CompanionMissing)
+        assert "another sorting: it counts through the units of a of probe 1," in str(error)
+    # the sorting is chosen again
+    assert read(file, units_of(*places, p1="a", p2="c")) == (good, None)
+    # a probe that was not there moves the places of the others
+    assert read(file, units_of(*places, (3, 1), p1="a", p2="c", p3="d"))[0] == []
+    assert "no sorting of probe 3" in str(read(file, units_of(*places, (3, 1), p1="a", p2="c", p3="d"))[1])
+    # what is not known is no contradiction
+    assert read(file, units_of(*places, p1="a", p2=None)) == (good, None)
+    # the file is touched, or moved: it is the same one. Made anew, it is another one
+    os.utime(file.path, (0, 0))
+    assert read(write_again(file), units_of(*places, p1="b", p2="c"))[0] == []
+    anew = write(Idx={"ALM_qc": [2.0]}, AnnoName={})
+    assert read(anew, units_of(*places, p1="b", p2="c")) == (["unlabelled", "good", "unlabelled"], None)
+    assert read(anew, units_of(*places, p1="a", p2="c"))[0] == []
+
+
+def write_again(file: FoundFile) -> FoundFile:
+    """The same content under another name."""
+    name = file.relpath.name.replace("14regions", "moved")
+    (file.root / name).write_bytes(file.path.read_bytes())
+    return FoundFile("ephys", file.root, PurePosixPath(name), "unit_classes", file.size, 7)
 
 
 @pytest.mark.parametrize(

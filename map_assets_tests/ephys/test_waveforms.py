@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,7 @@ from map_assets.ephys import spike_windows
 from map_assets.ephys.recordings import read_recordings
 from map_assets.ephys.sortings import read_sortings
 from map_assets.ephys.spike_windows import FIRST_SAMPLE, MOST_SPIKES, N_SAMPLES, average_windows, choose_spikes
-from map_assets.ephys.tables import SORTINGS, SPIKES, UNITS
+from map_assets.ephys.tables import SPIKES, UNIT_WAVEFORMS, UNITS
 from map_assets.ephys.waveforms import make_unit_waveforms
 from map_assets.shares.roles import rule_of
 from map_assets.simulate.blueprint import Part
@@ -54,40 +53,54 @@ def session_files(root: Path) -> list[FoundFile]:
 class Made:
     rows: list[dict[str, Any]]
     rejected: tuple[Rejected, ...]
+    table: pa.Table
 
 
-def sorting(trains: Mapping[int, Sequence[int]], peaks: Mapping[int, int]) -> tuple[pa.Table, pa.Table]:
+def sorting(
+    trains: Mapping[int, Sequence[int]],
+    peaks: Mapping[int, int | None],
+    named: str | None = "b",
+    waveforms: Mapping[int, np.ndarray] | None = None,
+) -> tuple[pa.Table, pa.Table]:
     """`units` and `spikes` of probe 1."""
     common = {"session": SESSION, "probe": 1}
-    ordinary = {"quality": "good", "quality_source": "none", "x_um": 0.0, "y_um": 0.0, "waveform_uv": []}
+    ordinary = {"quality": "good", "quality_source": "none", "x_um": 0.0, "y_um": 0.0, "sorting": named}
+    waveform_uv = {unit: np.asarray(shape, np.float32) for unit, shape in (waveforms or {}).items()}
     units = [
-        {**common, **ordinary, "unit_id": unit, "peak_channel": peaks[unit], "n_spikes": len(train)}
+        {
+            **common,
+            **ordinary,
+            "unit_id": unit,
+            "peak_channel": peaks[unit],
+            "n_spikes": len(train),
+            "waveform_uv": waveform_uv.get(unit, []),
+        }
         for unit, train in trains.items()
     ]
     spikes = [{**common, "unit_id": unit, "samples": list(train)} for unit, train in trains.items()]
     return UNITS.from_rows(units), SPIKES.from_rows(spikes)
 
 
-def versions(folder: str, *, is_on_share: bool = True) -> pa.Table:
-    """`sortings`: the current one of probe 1 is in that folder, and an older one in another."""
-    first_seen = datetime(2024, 3, 4, tzinfo=UTC)
-    common = {"session": SESSION, "probe": 1, "sorter": "kilosort2", "curation": "raw", "n_units": 1, "n_spikes": 1}
-    common |= {"has_metrics": True, "first_seen": first_seen}
-    now = {"sorting": "b", "is_current": True, "folder": folder, "is_on_share": is_on_share}
-    old = {"sorting": "a", "is_current": False, "folder": f"{FOLDER}/imec0_old", "is_on_share": True}
-    return SORTINGS.from_rows([common | now, common | old])
-
-
 def make_table(
-    root: Path, trains: Mapping[int, Sequence[int]], peaks: Mapping[int, int], sortings: pa.Table | None = None
+    root: Path,
+    trains: Mapping[int, Sequence[int]],
+    peaks: Mapping[int, int | None],
+    named: str | None = "b",
+    waveforms: Mapping[int, np.ndarray] | None = None,
+    past: Sequence[pa.Table] = (),
 ) -> Made:
-    """Go from the files under a root to the table."""
+    """Go from the files under a root to the table; `past` is what stood, the youngest first."""
     files = session_files(root)
     tables, _ = read_recordings(SESSION, files)
     table, rejected = make_unit_waveforms(
-        SESSION, files, tables["recordings"], tables["probe_sites"], *sorting(trains, peaks), sortings
+        SESSION,
+        files,
+        tables["recordings"],
+        tables["probe_sites"],
+        *sorting(trains, peaks, named, waveforms),
+        past=lambda name: iter(past if name == "unit_waveforms" else ()),
     )
-    return Made(table.to_pylist(), rejected)
+    return Made(table.to_pylist(), rejected, UNIT_WAVEFORMS.check(table))
 
 
 def write_run(root: Path, make: SimpleNamespace, raw: np.ndarray, **changes: str) -> Path:
@@ -178,7 +191,8 @@ def test_a_binary_without_its_meta_waits_and_one_that_is_not_there_is_no_fault(
     assert isinstance(rejected.error, CompanionMissing)
     assert other.with_suffix(".meta").name in str(rejected.error)
     other.unlink()
-    assert make_table(tmp_path, {0: [SPIKE]}, {0: 0}) == Made([], ())
+    made = make_table(tmp_path, {0: [SPIKE]}, {0: 0})
+    assert (made.rows, made.rejected) == ([], ())
 
 
 def test_a_recording_that_is_longer_than_its_meta_is_set_aside(tmp_path: Path, make: SimpleNamespace) -> None:
@@ -192,25 +206,126 @@ def test_a_recording_that_is_longer_than_its_meta_is_set_aside(tmp_path: Path, m
     assert isinstance(rejected[0].error, PiecesDoNotFit)
 
 
-def test_the_sorters_means_stand_in_for_a_missing_recording(tmp_path: Path, make: SimpleNamespace) -> None:
-    write_run(tmp_path, make, recording_with([SPIKE], [1, 1, 1, 0])).unlink()
+def write_means(root: Path, name: str = "imec0_ks2", n_channels: int = 5) -> np.ndarray:
+    """Means of clusters 0 to 5; cluster 5 is two and three times as large on channels 1 and 2 as on channel 0."""
     means = np.zeros((6, 5, 82), np.float32)
     means[5, :4] = np.outer([1, 2, 3, 0], SHAPE)
-    (tmp_path / MEANS).parent.mkdir(parents=True)
-    np.save(tmp_path / MEANS, means)
-    made = make_table(tmp_path, {5: [SPIKE], 9: [SPIKE]}, {5: 2, 9: 0}, versions(f"{FOLDER}/imec0_ks2"))
+    path = root / FOLDER / name / "mean_waveforms.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, means[:, :n_channels])
+    return means
+
+
+def test_the_sorters_means_stand_in_for_a_missing_recording(tmp_path: Path, make: SimpleNamespace) -> None:
+    write_run(tmp_path, make, recording_with([SPIKE], [1, 1, 1, 0])).unlink()
+    write_means(tmp_path)
+    trains, peaks = {5: [SPIKE], 9: [SPIKE]}, {5: 2, 9: 0}
+    made = make_table(tmp_path, trains, peaks, waveforms={5: 3 * SHAPE})
+    assert made.rejected == ()
     (row,) = made.rows
     assert (row["source"], row["unit_id"], row["largest_electrode"]) == ("mean_waveforms.npy", 5, 2)
+    assert row["sorting"] == "b"
     assert row["amplitude_uv"] == pytest.approx(3 * np.ptp(SHAPE))
     for name in ("n_spikes_used", "first_sample_from_spike", "noise_uv", "snr"):
         assert row[name] is None
-    others = (versions(f"{FOLDER}/imec0_ks4"), versions(f"{FOLDER}/imec0_ks2", is_on_share=False), None)
-    for other in others:  # these units are none of that folder
-        assert make_table(tmp_path, {5: [SPIKE]}, {5: 2}, other) == Made([], ())
-    np.save(tmp_path / MEANS, means[:, :2])
-    made = make_table(tmp_path, {5: [SPIKE]}, {5: 2}, versions(f"{FOLDER}/imec0_ks2"))
-    assert made.rows == []
-    assert "rows for all clusters and channels" in str(made.rejected[0].error)
+    # cluster 5 of another sorting is another unit: what the file has is not what the unit has
+    for waveforms in ({}, {5: 2 * SHAPE}, {5: 3 * SHAPE[:40]}, {9: 3 * SHAPE}):
+        made = make_table(tmp_path, trains, peaks, waveforms=waveforms)
+        assert (made.rows, made.rejected) == ([], ())
+    # of two sortings' files the one that the units come from counts
+    np.save(tmp_path / FOLDER / "imec0_ks2" / "mean_waveforms.npy", np.zeros((6, 5, 82), np.float32))
+    write_means(tmp_path, "imec0_ks4")
+    assert make_table(tmp_path, trains, peaks, waveforms={5: 3 * SHAPE}).rows == [row]
+
+
+def test_neighbours_that_the_sorters_means_lack_are_left_out(tmp_path: Path, make: SimpleNamespace) -> None:
+    write_run(tmp_path, make, recording_with([SPIKE], [1, 1, 1, 0])).unlink()
+    write_means(tmp_path, n_channels=2)
+    trains, peaks, waveforms = {5: [SPIKE], 4: [SPIKE]}, {5: 1, 4: 2}, {5: 2 * SHAPE, 4: 0 * SHAPE}
+    made = make_table(tmp_path, trains, peaks, waveforms=waveforms)
+    assert made.rejected == ()
+    (row,) = made.rows  # the other unit's own peak is not in the file
+    assert (row["unit_id"], row["electrodes"], row["n_channels"]) == (5, [1, 0], 2)
+    np.testing.assert_allclose(row["waveform_uv"], np.r_[2 * SHAPE, SHAPE])
+
+
+@pytest.mark.parametrize("damage", [b"", b"no array", None, "shape", "0-d"])
+def test_a_sorters_file_is_never_refused_here(
+    tmp_path: Path, make: SimpleNamespace, damage: bytes | str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_run(tmp_path, make, recording_with([SPIKE], [1, 1, 1, 0])).unlink()
+    write_means(tmp_path)
+    path = tmp_path / MEANS
+    if isinstance(damage, bytes):
+        path.write_bytes(damage)
+    elif damage is None:
+        np.save(path, np.array([{}], object), allow_pickle=True)
+    else:
+        np.save(path, np.zeros((6, 5)) if damage == "shape" else np.float64(1.0))
+    with caplog.at_level("INFO"):
+        made = make_table(tmp_path, {5: [SPIKE]}, {5: 2}, waveforms={5: 3 * SHAPE})
+    assert (made.rows, made.rejected) == ([], ())
+    assert ("mean_waveforms.npy" in caplog.text) == (damage not in {"shape", "0-d"})
+
+
+def test_what_was_measured_stays_when_the_recording_leaves_and_never_becomes_another_sortings(
+    tmp_path: Path, make: SimpleNamespace
+) -> None:
+    path = write_run(tmp_path, make, recording_with([SPIKE, 400], [1, 3, 2, 0]))
+    first = make_table(tmp_path, {7: [SPIKE], 8: [400]}, {7: 1, 8: 0}, "a")
+    assert {row["sorting"] for row in first.rows} == {"a"}
+    path.unlink()
+    assert make_table(tmp_path, {7: [SPIKE], 8: [400]}, {7: 1, 8: 0}, "a", past=[first.table]).rows == first.rows
+    # another sorting has units of the same ids, and nothing of theirs is known
+    second = make_table(tmp_path, {7: [400], 8: [SPIKE]}, {7: 1, 8: 0}, "b", past=[first.table])
+    assert (second.rows, second.rejected) == ([], ())
+    past = [second.table, first.table]
+    for unnamed in (None, "c"):
+        assert make_table(tmp_path, {7: [400]}, {7: 1}, unnamed, past=past).rows == []
+    # the first one is chosen again: its rows are found in what stood before
+    assert make_table(tmp_path, {7: [SPIKE], 8: [400]}, {7: 1, 8: 0}, "a", past=past).rows == first.rows
+    # a unit with another peak now, or one that is gone, has no row
+    assert make_table(tmp_path, {7: [SPIKE]}, {7: 0}, "a", past=past).rows == []
+    assert [row["unit_id"] for row in make_table(tmp_path, {8: [400]}, {8: 0}, "a", past=past).rows] == [8]
+    # before versions had names rows did not tell whose they are
+    older = first.table.drop_columns(["sorting"])
+    assert make_table(tmp_path, {7: [SPIKE]}, {7: 1}, "a", past=[older, first.table]).rows == first.rows[:1]
+
+
+def test_what_was_measured_stays_while_a_copy_of_the_recording_is_on_its_way(
+    tmp_path: Path, make: SimpleNamespace
+) -> None:
+    path = write_run(tmp_path, make, recording_with([SPIKE], [1, 1, 1, 0]))
+    first = make_table(tmp_path, {0: [SPIKE]}, {0: 0})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5000])
+    made = make_table(tmp_path, {0: [SPIKE]}, {0: 0}, past=[first.table])
+    assert made.rows == first.rows
+    assert [type(one.error) for one in made.rejected] == [CompanionMissing]
+
+
+def test_what_was_measured_goes_before_the_sorters_means_and_these_stay_too(
+    tmp_path: Path, make: SimpleNamespace
+) -> None:
+    path = write_run(tmp_path, make, recording_with([SPIKE], [1, 1, 1, 0]))
+    write_means(tmp_path)
+    measured = make_table(tmp_path, {5: [SPIKE]}, {5: 2}, waveforms={5: 3 * SHAPE})
+    assert [row["source"] for row in measured.rows] == ["ap.bin"]
+    path.unlink()
+    told = make_table(tmp_path, {5: [SPIKE]}, {5: 2}, waveforms={5: 3 * SHAPE})
+    assert [row["source"] for row in told.rows] == ["mean_waveforms.npy"]
+    again = make_table(tmp_path, {5: [SPIKE]}, {5: 2}, waveforms={5: 3 * SHAPE}, past=[told.table, measured.table])
+    assert again.rows == measured.rows
+    (tmp_path / MEANS).unlink()
+    assert make_table(tmp_path, {5: [SPIKE]}, {5: 2}, past=[told.table]).rows == told.rows
+
+
+def test_a_unit_whose_peak_is_unknown_has_no_row_and_hinders_none(tmp_path: Path, make: SimpleNamespace) -> None:
+    write_run(tmp_path, make, recording_with([SPIKE], [1, 1, 1, 0]))
+    made = make_table(tmp_path, {1: [SPIKE], 2: [SPIKE], 3: [SPIKE]}, {1: None, 2: 1, 3: 77})
+    assert [row["unit_id"] for row in made.rows] == [2]
+    assert make_table(tmp_path, {1: [SPIKE]}, {1: None}).rows == []
+    assert "peak channel is unknown" in UNIT_WAVEFORMS.meaning
 
 
 def test_the_lot_depends_on_nothing_but_the_units_own_name_and_spikes() -> None:

@@ -18,6 +18,7 @@ from map_assets.ephys.sorters.trains import Spikes, sort_spikes
 
 _SUFFIXES = {"4": ".ap_res.mat", "3": "_jrc.mat"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PARTS = (".prm", ".jrc")
 _NO_LABEL = "unsorted"
 _NOTE = "note"
 _LARGEST_SAMPLE = 1 << 53
@@ -26,6 +27,12 @@ _LARGEST_SAMPLE = 1 << 53
 def recognizes(names: frozenset[str]) -> bool:
     """Whether a folder holds a result of JRCLUST."""
     return any(name.lower().endswith(tuple(_SUFFIXES.values())) for name in names)
+
+
+def lacks(names: frozenset[str]) -> str | None:
+    """Name what a part of a folder still lacks; None where nothing of JRCLUST is in it."""
+    has_part = any(name.lower().endswith(_PARTS) for name in names)
+    return " or ".join(f"*{suffix}" for suffix in _SUFFIXES.values()) if has_part and not recognizes(names) else None
 
 
 def read(folder: SortingFolder, scale: Scale) -> SorterResult:

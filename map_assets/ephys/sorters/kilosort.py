@@ -7,6 +7,7 @@ https://github.com/cortex-lab/phy/blob/master/docs/sorting_user_guide.md.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +40,26 @@ from map_assets.ephys.sorters.trains import Spikes, mean_by_unit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AXES_OF_WAVEFORMS = 3
+_PARTS = frozenset(
+    {
+        *("spike_times.npy", "spike_clusters.npy", "spike_templates.npy", "templates.npy", "amplitudes.npy"),
+        *("pc_features.npy", "similar_templates.npy", "whitening_mat.npy", "whitening_mat_inv.npy", "params.py"),
+        *("channel_map.npy", "channel_positions.npy"),
+    }
+)
+"""Files that tell a folder for Kilosort's or Phy's while the rest of it is still to come."""
 
 
 def recognizes(names: frozenset[str]) -> bool:
     """Whether a folder holds spike times with their clusters or templates."""
     return "spike_times.npy" in names and bool(names & {"spike_clusters.npy", "spike_templates.npy"})
+
+
+def lacks(names: frozenset[str]) -> str | None:
+    """Name what a part of a folder still lacks; None where nothing of Kilosort or Phy is in it."""
+    if recognizes(names) or not (names & _PARTS or any(fnmatchcase(name, "cluster_*.tsv") for name in names)):
+        return None
+    return "spike_clusters.npy" if "spike_times.npy" in names else "spike_times.npy"
 
 
 def read(folder: SortingFolder, scale: Scale) -> SorterResult:
@@ -60,8 +76,10 @@ def read(folder: SortingFolder, scale: Scale) -> SorterResult:
     ------
     UnreadableFile
         If a file is damaged.
+    CompanionMissing
+        If a file is not there.
     PiecesDoNotFit
-        If files are missing or disagree.
+        If files disagree.
     """
     parameters = read_parameters(folder)
     rate_hz = rate_of(parameters)
@@ -171,8 +189,10 @@ def _waveforms(folder: SortingFolder, unit_ids: Wholes, channels: Wholes) -> lis
     if "mean_waveforms.npy" not in folder:
         return found
     path = folder.path("mean_waveforms.npy")
-    n_rows = shape_of(path)[0]
-    known = np.flatnonzero(unit_ids < n_rows)
+    shape = shape_of(path)
+    if len(shape) != _AXES_OF_WAVEFORMS:
+        raise folder.misfit(f"mean_waveforms.npy of shape {shape}", "clusters, channels and samples")
+    known = np.flatnonzero(unit_ids < shape[0])
     parts = list(zip(unit_ids[known].tolist(), channels[known].tolist(), strict=True))
     for unit, waveform in zip(known.tolist(), read_parts(path, parts, _AXES_OF_WAVEFORMS), strict=True):
         if np.isfinite(waveform).all():

@@ -73,7 +73,11 @@ def _from_components(folder: SortingFolder, templates: NDArray[np.integer], chan
     is_squeezed = n_spikes == 1 and len(shape) == _AXES_OF_FEATURES - 1
     if is_squeezed:
         shape = (1, *shape)
-    if len(shape) != _AXES_OF_FEATURES or (shape[0], shape[2]) != (n_spikes, held.shape[1]):
+    if (
+        len(shape) != _AXES_OF_FEATURES
+        or held.ndim != _AXES_OF_FEATURES - 1
+        or (shape[0], shape[2]) != (n_spikes, held.shape[-1])
+    ):
         raise folder.misfit(
             f"features of shape {shape} and their channels of shape {held.shape} for {n_spikes} spikes",
             "components of each spike over its template's feature channels",

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.vocabulary.errors import PiecesDoNotFit
+from map_assets.vocabulary.errors import CompanionMissing, PiecesDoNotFit
 from map_assets.vocabulary.files import FoundFile
 
 Reals = NDArray[np.float64]
@@ -20,10 +20,19 @@ Wholes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SortingFolder:
-    """The files of one folder, by name, and where it stands under its share's root."""
+    """The files of one folder, by name, and where it stands under its share's root.
+
+    Parameters
+    ----------
+    relpath : pathlib.PurePosixPath
+    files : mapping of str to FoundFile
+    below : mapping of str to FoundFile
+        Those of the folders in it that no sorter recognises, by path from it: ``properties/quality.npy``.
+    """
 
     relpath: PurePosixPath
     files: Mapping[str, FoundFile]
+    below: Mapping[str, FoundFile] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.files
@@ -33,12 +42,21 @@ class SortingFolder:
 
         Raises
         ------
-        PiecesDoNotFit
-            If the folder has no such file.
+        CompanionMissing
+            If the folder has no such file (yet).
         """
         if name not in self.files:
-            raise self.misfit(f"{name} is missing", "the sorter's whole folder")
+            raise self.lacks(name)
         return self.files[name].path
+
+    def lacks(self, name: str) -> CompanionMissing:
+        """Make the error that says which file the folder's others wait for."""
+        return CompanionMissing(
+            Path(self.relpath),
+            f"{name} is missing",
+            expected="the sorter's whole folder",
+            todo="Copy that file there; the folder is then read.",
+        )
 
     def misfit(self, found: str, expected: str) -> PiecesDoNotFit:
         """Make the error that says in what the folder's files do not fit together."""
@@ -196,6 +214,10 @@ class Sorter(Protocol):
 
     def recognizes(self, names: frozenset[str]) -> bool:
         """Whether a folder with files of these names is this sorter's."""
+        ...
+
+    def lacks(self, names: frozenset[str]) -> str | None:
+        """Name the file that is still to come in a folder with some of this sorter's files; None where it is not its."""
         ...
 
     def read(self, folder: SortingFolder, scale: Scale) -> SorterResult:

@@ -1,20 +1,23 @@
 """Sortings that SpikeInterface saved: ``sorting.save(folder=...)``. A sorter's own folder is read by that sorter's module.
 
 SpikeInterface is an extra. Its ``load`` follows a class name and opens pickles, so it is never called: the folder's
-own classes read it, after every array in it has been seen to hold plain values.
+own classes read copies of its files, those of the inventory alone, after every array has been seen to hold plain values.
 https://spikeinterface.readthedocs.io/en/stable/modules/core.html
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
@@ -38,6 +41,8 @@ from map_assets.vocabulary.files import unchanged
 _INFO, _SPIKES = "numpysorting_info.json", "spikes.npy"
 _NPZ_INFO, _NPZ = "npz.json", "sorting_cached.npz"
 _PROPERTIES = "properties"
+_TEXTS = (_INFO, "annotations.json", "si_folder.json")
+"""What the classes read besides arrays."""
 _QUALITY = ("quality", "KSLabel")
 _MAIN_CHANNEL = "main_channel_id"
 _UNIT = "unit_id"
@@ -59,6 +64,14 @@ def recognizes(names: frozenset[str]) -> bool:
     return {_INFO, _SPIKES} <= names or {_NPZ_INFO, _NPZ} <= names
 
 
+def lacks(names: frozenset[str]) -> str | None:
+    """Name what a part of a folder still lacks; None where nothing of SpikeInterface is in it."""
+    if recognizes(names):
+        return None
+    pairs = {_INFO: _SPIKES, _SPIKES: _INFO, _NPZ_INFO: _NPZ, _NPZ: _NPZ_INFO}
+    return next((other for one, other in pairs.items() if one in names), None)
+
+
 def read(folder: SortingFolder, scale: Scale) -> SorterResult:
     """Read a saved sorting of one segment; units are those that have spikes.
 
@@ -73,19 +86,19 @@ def read(folder: SortingFolder, scale: Scale) -> SorterResult:
         If SpikeInterface is not installed.
     UnreadableFile
         If a file is damaged, or holds Python objects (a pickle), which are never loaded.
+    CompanionMissing
+        If an array of properties on the share is not among the session's files.
     PiecesDoNotFit
         If there is more than one segment, or spikes and units disagree.
     """
     name = _SPIKES if _SPIKES in folder and _INFO in folder else _NPZ
-    path = folder.path(name)
-    sorting = _load(path)
-    with _errors(path):
+    with _loaded(folder, name) as sorting, _errors(folder.path(name)):
         names = sorting.unit_ids.tolist()
         _need_text(np.array([str(name) for name in names], np.str_))
         vector = sorting.to_spike_vector()
-        samples, place = np.asarray(vector["sample_index"]), np.asarray(vector["unit_index"])
+        samples, place = np.array(vector["sample_index"]), np.array(vector["unit_index"])
         rate_hz = float(sorting.sampling_frequency)
-        properties = {key: np.asarray(sorting.get_property(key)) for key in sorting.get_property_keys()}
+        properties = {key: np.array(sorting.get_property(key)) for key in sorting.get_property_keys()}
         n_segments, info = int(sorting.get_num_segments()), sorting.sorting_info
     if n_segments != 1:
         raise folder.misfit(f"it has {n_segments} segments", "one: a session is one recording")
@@ -123,44 +136,70 @@ def read(folder: SortingFolder, scale: Scale) -> SorterResult:
     )
 
 
-def _load(path: Path) -> Any:
-    """Let SpikeInterface's own class read a folder whose arrays are all plain."""
+@contextmanager
+def _loaded(folder: SortingFolder, name: str) -> Iterator[Any]:
+    """Let SpikeInterface's own class read copies of the inventory's files, whose arrays are all plain."""
     try:
         from spikeinterface.core import NpzSortingExtractor
         from spikeinterface.core.core_tools import load_properties_from_folder
         from spikeinterface.core.sortingfolder import NumpyFolderSorting
     except ImportError as error:
         raise NoFormatRecognizes(
-            path.parent,
+            folder.path(name).parent,
             "SpikeInterface saved it, which is not installed here",
             expected="the extra spikeinterface",
             todo="Install it: pip install 'map-assets[spikeinterface]'.",
         ) from error
-    arrays = [path, *sorted((path.parent / _PROPERTIES).glob("*.npy"))]
-    with ExitStack() as stack:
-        for array in arrays:
-            stack.enter_context(unchanged(array))
-            _need_plain(array)
-        with _errors(path):
-            if path.name == _SPIKES:
-                return NumpyFolderSorting(path.parent)
-            sorting = NpzSortingExtractor(path)
-            load_properties_from_folder(path.parent / _PROPERTIES, sorting)
-            return sorting
+    with TemporaryDirectory(prefix="map_assets_", ignore_cleanup_errors=True) as made:
+        copies = Path(made)
+        _copy(folder, name, copies)
+        with _errors(folder.path(name)):
+            if name == _SPIKES:
+                sorting = NumpyFolderSorting(copies)
+            else:
+                sorting = NpzSortingExtractor(copies / name)
+                load_properties_from_folder(copies / _PROPERTIES, sorting)
+        yield sorting
+
+
+def _copy(folder: SortingFolder, name: str, copies: Path) -> None:
+    """Copy what the classes open, so that they see no file beyond the inventory and map none on the share.
+
+    Raises
+    ------
+    CompanionMissing
+        If an array of properties lies on the share and is not in the inventory: a link, or one that was set aside.
+    """
+    here = folder.path(name).parent / _PROPERTIES
+    arrays = {path: file for path, file in folder.below.items() if path.rpartition("/")[0] == _PROPERTIES}
+    for inner in sorted(entry.name for entry in os.scandir(here) if _is_array(entry.name)) if here.is_dir() else ():
+        if f"{_PROPERTIES}/{inner}" not in arrays:
+            raise folder.lacks(f"a readable file in the place of {_PROPERTIES}/{inner}")
+    (copies / _PROPERTIES).mkdir()
+    opened = {one: folder.files[one] for one in (name, *_TEXTS) if one in folder}
+    opened |= {path: file for path, file in arrays.items() if _is_array(path)}
+    for relpath, file in opened.items():
+        with unchanged(file.path), _errors(file.path):
+            shutil.copyfile(file.path, copies / relpath)
+            if relpath not in _TEXTS:
+                _need_plain(copies / relpath)
+
+
+def _is_array(name: str) -> bool:
+    return name.endswith(".npy")
 
 
 def _need_plain(path: Path) -> None:
-    """Refuse a file that numpy would have to unpickle."""
-    with _errors(path):
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            _need_text(found)
-        else:
-            with found:
-                if path.name != _NPZ:
-                    raise ValueError("it is an archive")
-                for name in found.files:
-                    _need_text(found[name])
+    """Refuse a file that numpy would have to unpickle, by an error that `_errors` knows."""
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        _need_text(found)
+    else:
+        with found:
+            if path.name != _NPZ:
+                raise ValueError("it is an archive")
+            for name in found.files:
+                _need_text(found[name])
 
 
 def _need_text(values: NDArray[Any]) -> None:

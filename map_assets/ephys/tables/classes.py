@@ -19,6 +19,11 @@ UNIT_CLASSES = Table(
         text("list_name", "list of the file that the unit stands in, as ALM_qc; null where in none", nullable=True),
         text("sorting", "version of the probe's sorting whose units were counted; null if unknown", nullable=True),
         text("file", "classifier's file under its share's root"),
+        text(
+            "file_sha256",
+            "of the file; it is joined only with the sorting of each probe with which it was joined first",
+            nullable=True,
+        ),
         instant("file_modified_at", "last change of the file, on its share's clock"),
     ),
 )

@@ -17,7 +17,16 @@ CLOCK_MAPS = Table(
         whole("n_anchors", "instants seen on both clocks that the fit rests on"),
         text(
             "anchor_kind",
-            "go cue, start of the code, or start of the trial in its place; null without anchors",
+            "go cue, start of the code, start of the trial, or start of the trial in place of its code's; null without "
+            "anchors",
+            nullable=True,
+        ),
+        real(
+            "offset_bound_s",
+            "by how much the map's session times may be too early: 0 where both clocks saw the same instant; where trial "
+            "starts stand in for code starts, the shortest time from a trial's start to its go cue or end, for the code "
+            "begins in between; null without anchors, or where that is unknown",
+            "s",
             nullable=True,
         ),
         real("drift_ppm", "how much faster the session clock runs; null without anchors", "ppm", nullable=True),

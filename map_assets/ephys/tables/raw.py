@@ -10,12 +10,18 @@ from map_assets.vocabulary.table import SESSION, Table, many, real, text, whole
 UNIT_WAVEFORMS = Table(
     "unit_waveforms",
     "one unit's mean waveform on its peak contact and those next to it, out of the recording where it is there; "
-    "a unit without a single whole window has no row",
+    "a unit without a single whole window, or whose peak channel is unknown or no contact of its probe, has no row",
     ("session", "probe", "unit_id"),
     (
         SESSION,
         PROBE,
         UNIT_ID,
+        text(
+            "sorting",
+            "version of the sorting whose unit it is, as in units, whose row of another version is another unit; null "
+            "if it is not known",
+            nullable=True,
+        ),
         text(
             "source",
             "ap.bin: averaged here over spikes of the recording; mean_waveforms.npy: as the sorter's files say",

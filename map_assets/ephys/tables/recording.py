@@ -86,8 +86,14 @@ EPHYS_TRIALS = Table(
         text("bitcode", "code received"),
         real(
             "start_probe_s",
-            "start of the trial (first edge of its code) on the probe's nominal clock; null if the file has no times",
+            "start that the recording saw, on the probe's nominal clock; null if the file has no times",
             "s",
+            nullable=True,
+        ),
+        text(
+            "start_kind",
+            "what start_probe_s marks: start of the code (its first edge, in a bitcode file) or start of the trial (a line "
+            "that goes up when the trial begins, by the rig's pulse protocol); null without times",
             nullable=True,
         ),
         real("go_probe_s", "go cue on the probe's nominal clock; null if there was none", "s", nullable=True),
