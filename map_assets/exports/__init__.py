@@ -1,0 +1,1 @@
+"""A session's tables for other programs: MATLAB files and the activity viewer's arrays. NWB files are made in `nwb`."""
