@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from map_assets import __version__
-from map_assets.cli import demo, looking, quarantine, query, registry, session, sorting, work
+from map_assets.cli import dandi, demo, export, looking, quarantine, query, registry, release, session, sorting, work
 from map_assets.cli.laboratory import use_config
 from map_assets.cli.terminal import TRACEBACK_VARIABLE, House, tell
 
@@ -29,9 +29,12 @@ _PANELS = {
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(export.app, name="export", rich_help_panel="Give")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Decide")
 app.add_typer(registry.app, name="registry", rich_help_panel="Decide")
 app.add_typer(sorting.app, name="sorting", rich_help_panel="Decide")
+app.add_typer(release.app, name="release", rich_help_panel="Publish")
+app.add_typer(dandi.app, name="dandi", rich_help_panel="Publish")
 
 
 def _say_version(is_asked: bool) -> None:

@@ -31,9 +31,12 @@ COMMANDS = dict(walk(get_command(app)))
 def test_the_commands_are_those_of_this_version() -> None:
     assert set(COMMANDS) == {
         *("demo", "simulate", "up", "ingest", "status", "sessions", "show", "tables", "query", "config"),
+        *("export mat", "export viewer", "export nwb"),
         *("quarantine list", "quarantine show", "quarantine retry", "quarantine release"),
         *("registry import", "registry check", "registry history", "registry undo"),
         *("sorting list", "sorting choose", "sorting undo", "sorting log", "sorting changes"),
+        *("release create", "release list", "release verify", "release fetch", "release approve", "release doi"),
+        *("dandi layout", "dandi upload", "dandi list", "dandi try"),
     }
 
 
