@@ -1,7 +1,7 @@
 """How long a long session's behaviour file and tracking take to become tables.
 
 The behaviour file is a made-up delayed-response session of 600 trials; what is read is held against its truth before it
-is timed. The tracking is 600 trials x 3 cameras x 1,200 frames x 3 features as DeepLabCut writes them (csv); it is read
+is timed; a session of 100 trials is read as MATLAB 7.3 and its time taken six times. The tracking is 600 trials x 3 cameras x 1,200 frames x 3 features as DeepLabCut writes them (csv); it is read
 and written to Parquet in a process of its own, whose peak of memory is reported, and a sample of it is compared with
 what was written. Prints one JSON object; seconds are the best of three for behaviour, one run for tracking.
 """
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,7 @@ import numpy as np
 
 from map_assets.behavior.read import read_behavior
 from map_assets.simulate.laboratory import write_session
+from map_assets.simulate.matlab73 import write_matlab73
 from map_assets.simulate.plans import Part, SessionPlan
 from map_assets.simulate.truth import read_truth
 from map_assets.vocabulary.files import FoundFile
@@ -54,13 +56,18 @@ def main() -> None:
         file = found(root / "rig1", path, "behavior")
         check_behavior(root, file)
         behavior_s = min(timed(file) for _ in range(3))
+        matlab73_s = matlab73_per_trials(root / "7.3")
         write_tracking(root / "tracking")
         # a process of its own, so that its peak of memory is the tracking's alone
         done = subprocess.run(
             [sys.executable, __file__, "tracking", folder], check=True, capture_output=True, text=True
         )
         tracking = json.loads(done.stdout.splitlines()[-1])
-    print(json.dumps({"behavior_s": round(behavior_s, 3), "n_trials": N_TRIALS, **tracking}))
+    print(
+        json.dumps(
+            {"behavior_s": round(behavior_s, 3), "matlab73_s": round(matlab73_s, 2), "n_trials": N_TRIALS, **tracking}
+        )
+    )
 
 
 def found(root: Path, path: Path, role: str) -> FoundFile:
@@ -79,6 +86,13 @@ def check_behavior(root: Path, file: FoundFile) -> None:
         np.testing.assert_allclose(tables["trials"][column], truth.trials[column], atol=1e-6)
     assert tables["licks"].num_rows == truth.licks.num_rows
     assert tables["trial_events"].num_rows == truth.trial_events.num_rows
+
+
+def matlab73_per_trials(root: Path) -> float:
+    """Read a shorter session that is saved as MATLAB 7.3, which takes long to write; s for as many trials as the long one."""
+    (path,) = write_session(root, replace(PLAN, n_trials=N_TRIALS // 6)).files
+    again = write_matlab73(path, root / "again" / path.name)
+    return 6 * min(timed(found(root / "again", again, "behavior")) for _ in range(3))
 
 
 def timed(file: FoundFile) -> float:

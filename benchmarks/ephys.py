@@ -142,7 +142,7 @@ def compare(root: Path) -> dict[str, float]:
 
     store = Store(load_config(root / "map_assets.toml").store.root)
     (session,) = store.sessions("spikes")
-    found = index(store, session)
+    indexed = index(store, session)
     door = open_lab(store.root).session(session)
     ours = door.aligned_spikes(event="go", window=WINDOW_S)
     ours_s = min(timed(lambda: door.aligned_spikes(event="go", window=WINDOW_S))[0] for _ in range(REPEATS))
@@ -157,7 +157,7 @@ def compare(root: Path) -> dict[str, float]:
             seconds, found = timed(lambda run=run, times=times, go_s=go_s: run(times, go_s))
             check_equal(expected, counts, found, run.__name__)
             loop_s, pynapple_s = (loop_s + seconds, pynapple_s) if run is by_loop else (loop_s, pynapple_s + seconds)
-    return {**found, "ours_s": ours_s, "loop_s": loop_s, "pynapple_s": pynapple_s, "n_rows": len(ours)}
+    return {**indexed, "ours_s": ours_s, "loop_s": loop_s, "pynapple_s": pynapple_s, "n_rows": len(ours)}
 
 
 def by_loop(times: dict[int, np.ndarray], go_s: np.ndarray) -> list[np.ndarray]:

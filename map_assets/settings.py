@@ -32,6 +32,10 @@ class LabSettings(BaseModel):
     institution: str | None = None
     time_zone: str | None = None
     """IANA zone of the rigs' wall clocks; None takes this machine's and says so in `sessions`."""
+    keywords: tuple[str, ...] = ()
+    """Keywords of every NWB file, beside those that follow from its tables."""
+    related_publications: tuple[str, ...] = ()
+    """Publications on the lab's data, as doi:10.1101/2023.03.01.530520; they stand in every NWB file."""
 
     @field_validator("time_zone")
     @classmethod

@@ -9,15 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from map_assets.behavior.kept_trials import Skip
 from map_assets.vocabulary.errors import PiecesDoNotFit
 from map_assets.vocabulary.matlab_struct import AnyMatrix, Struct, unwrapped
 
 Numbers = NDArray[np.float64]
 
+TICK_S = 1.001e-4
+"""Bpod's clock counts 0.1 ms; two records of one moment are no further apart."""
+_CLOCKS_APART_S = 60.0
+"""So far may a trial's start by the computer's clock be off from that by Bpod's, against the trials around it."""
+_AROUND = 5
+"""Trials before and after."""
+
 TODO_COPY = "Copy the file from the rig again; if the rig's own is like this, set it aside."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BpodTrials:
     """All trials of a file, side by side; lists and arrays have one element a trial.
 
@@ -33,8 +41,11 @@ class BpodTrials:
         The state machine's states; state number k (from 1) is element k - 1.
     state_data, state_times_s : list of numpy.ndarray of float
         Numbers of the visited states, and their entries with the last one's exit, s from the trial's start.
-    event_counts : list of (int, int)
-        How many codes of events, and times of events, ``RawData`` holds.
+    event_codes, event_times_s : list of numpy.ndarray of float
+        Codes of the events of ``RawData``, and when they happened, s from the trial's start.
+    clocks_apart_s : numpy.ndarray of float, shape (n,)
+        How far each trial's start by the computer's clock is from that by Bpod's, against the trials around it, s; NaN
+        where one of them does not say.
     """
 
     start_s: Numbers
@@ -47,10 +58,26 @@ class BpodTrials:
     state_names: list[list[str]]
     state_data: list[Numbers]
     state_times_s: list[Numbers]
-    event_counts: list[tuple[int, int]]
+    event_codes: list[Numbers]
+    event_times_s: list[Numbers]
+    clocks_apart_s: Numbers
 
     def __len__(self) -> int:
         return len(self.start_s)
+
+    def check_start(self, index: int) -> None:
+        """Hold a trial's start against the computer's clock.
+
+        Raises
+        ------
+        Skip
+            If it has none, or the clocks contradict each other.
+        """
+        if not np.isfinite(self.start_s[index]):
+            raise Skip("it has no TrialStartTimestamp")
+        if abs(self.clocks_apart_s[index]) > _CLOCKS_APART_S:
+            apart_s = abs(self.clocks_apart_s[index])
+            raise Skip(f"its TrialStartTimestamp and MATLABStartTimes are {apart_s:.0f} s apart")
 
     def until_s(self, index: int) -> float | None:
         """Return the next known start after that of the trial at `index`; None after the last."""
@@ -72,7 +99,7 @@ def read_bpod(data: Struct, was_run: NDArray[np.bool_] | None = None) -> BpodTri
     Raises
     ------
     PiecesDoNotFit
-        If the file has no trial, its arrays disagree on how many there are, or trial 1 has no start.
+        If the file has no trial, its arrays disagree on how many there are, or trial 1 has no start or two.
     UnreadableFile
         If a field that every Bpod file has is missing or of another kind.
     """
@@ -107,6 +134,15 @@ def read_bpod(data: Struct, was_run: NDArray[np.bool_] | None = None) -> BpodTri
             expected="its start, which is zero of the session clock",
             todo=TODO_COPY,
         )
+    datenums = arrays.get("MATLABStartTimes", np.zeros(0))
+    apart_s = clocks_apart_s(start_s, datenums if len(datenums) else np.full(len(start_s), np.nan))
+    if abs(apart_s[0]) > _CLOCKS_APART_S:
+        raise PiecesDoNotFit(
+            data.path,
+            f"the start of its first trial is {abs(apart_s[0]):.0f} s off between TrialStartTimestamp and MATLABStartTimes",
+            expected="one time by both clocks: it is zero of the session clock",
+            todo=TODO_COPY,
+        )
     zeros = np.zeros(len(start_s))
     return BpodTrials(
         start_s=start_s - start_s[0],
@@ -119,11 +155,26 @@ def read_bpod(data: Struct, was_run: NDArray[np.bool_] | None = None) -> BpodTri
         state_names=arrays["OriginalStateNamesByNumber"],
         state_data=arrays["OriginalStateData"],
         state_times_s=arrays["OriginalStateTimestamps"],
-        event_counts=[
-            (len(codes), len(times))
-            for codes, times in zip(arrays["OriginalEventData"], arrays["OriginalEventTimestamps"], strict=True)
-        ],
+        event_codes=arrays["OriginalEventData"],
+        event_times_s=arrays["OriginalEventTimestamps"],
+        clocks_apart_s=apart_s,
     )
+
+
+def clocks_apart_s(start_s: Numbers, datenums: Numbers) -> Numbers:
+    """Return how far each trial's start by the computer's clock is from that by Bpod's, less what it is around it, s.
+
+    The two drift against each other, some 0.1 s in 15 min.
+    """
+    with np.errstate(invalid="ignore"):
+        wall_s = np.where(datenums > 0, datenums, np.nan) * 86400.0
+    later_s = wall_s - start_s
+    found = np.full(len(start_s), np.nan)
+    known = np.flatnonzero(np.isfinite(later_s))
+    for place, trial in enumerate(known):
+        around = known[max(place - _AROUND, 0) : place + _AROUND + 1]
+        found[trial] = later_s[trial] - np.median(later_s[around])
+    return found
 
 
 def _cut(values: Any, was_run: NDArray[np.bool_]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -59,6 +61,24 @@ def every_trial_is_accounted_for(behavior_file: pa.Table, trials: pa.Table, skip
     if not kept & skipped and kept | skipped == set(range(1, n_in_file + 1)):
         return Verdict(True, f"{told}.", figures)
     return Verdict(False, f"{told}, {len(kept & skipped)} of them both; they do not add up.", figures)
+
+
+def starts_agree(behavior_file: pa.Table, largest_s: float = 60.0) -> Verdict:
+    """The start that the trials tell and the one that the file's Info names lie close together.
+
+    Parameters
+    ----------
+    behavior_file : pyarrow.Table
+    largest_s : float
+        How far apart they may be, s. Info's is taken when the first trial is saved, some seconds after its start.
+    """
+    (row,) = behavior_file.select(["start_local", "info_start_local"]).to_pylist()
+    if row["info_start_local"] is None:
+        return Verdict(True, "The file's Info names no start.", {})
+    start, noted = (datetime.fromisoformat(row[name]) for name in ("start_local", "info_start_local"))
+    later_s = round((noted - start).total_seconds(), 3)
+    told = f"Info's start is {later_s:g} s after that of trial 1."
+    return Verdict(abs(later_s) <= largest_s, told, {"later_s": later_s})
 
 
 def blocks_hold_their_trials(trials: pa.Table, blocks: pa.Table) -> Verdict:

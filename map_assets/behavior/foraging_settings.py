@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,16 @@ from typing import Any
 import numpy as np
 
 from map_assets.behavior.foraging_protocol import ForagingProtocol, ForagingTask
-from map_assets.behavior.pybpod import PybpodLog
+from map_assets.behavior.pybpod import TORN, PybpodLog
+from map_assets.behavior.pybpod_trials import LogTrials
 from map_assets.vocabulary.errors import PiecesDoNotFit
 
 _SETTINGS, _UPDATED, _MOTORS = "Variables:", "Variables updated:", "LickportMotors:"
 _BLOCK, _CODE = "Blocknumber:", "TrialBitCode:"
+_BESIDE = (_BLOCK, _CODE, "Trialnumber:")
+_BITS = re.compile("[01]+")
+_FEW_TRIALS, _FEW_SHARE = 2, 0.1
+"""For so many trials, or this share of them, what is printed for each may be missing."""
 _MOTOR_AXES = {
     "lateral_position": "LickPort_Lateral_pos",
     "rostrocaudal_position": "LickPort_RostroCaudal_pos",
@@ -26,44 +32,84 @@ class ForagingSettings:
     """What a log prints, given to the trial that it belongs to.
 
     What is printed after a trial (rewards left over, motors) is that trial's. Block and code are printed before a trial by
-    newer tasks and after it by older ones, which a log shows by whether its first one stands before the first trial.
+    newer tasks and after it by older ones: a log of the first kind prints them before its first trial, one of the second
+    after its last. Where that, or how often a label stands between two trials, does not tell, they are unknown.
     """
 
-    def __init__(self, log: PybpodLog, protocol: ForagingProtocol) -> None:
+    def __init__(self, log: PybpodLog, trials: LogTrials, protocol: ForagingProtocol) -> None:
         self._log = log
         self._protocol = protocol
-        self._opened: Sequence[int] = log.trial_rows.tolist()
+        self._trials = trials
         self._first: dict[str, Any] = next((values for _, values in log.settings(_SETTINGS)), {})
-        self._in_force = [(-1, self._first)]
-        for row, values in log.settings(_UPDATED):
-            self._in_force.append((row, {**self._in_force[-1][1], **values}))
-        self._motors = self._of_trials([(row, values) for row, values in log.settings(_MOTORS)], may_precede=False)
+        self._changes = self._settings_in_force()
+        self._motors = self._of_trials([(row, values) for row, values in log.settings(_MOTORS)], is_before=False)
         self._left_over = {
-            port: self._printed(f"reward_{letter}_accumulated:", may_precede=False)
+            port: self._of_trials(self._printed(f"reward_{letter}_accumulated:"), is_before=False)
             for port, letter in protocol.letters.items()
         }
-        self.bitcodes: Mapping[int, str] = self._printed(_CODE)
+        is_before = self._are_printed_before()
+        self.bitcodes: Mapping[int, str] = {
+            trial: text for trial, text in self._of_each_trial(_CODE, is_before).items() if _BITS.fullmatch(text)
+        }
         self.block_numbers: Mapping[int, int] = {
-            trial: int(text) for trial, text in self._printed(_BLOCK).items() if text.isdecimal()
+            trial: int(text)
+            for trial, text in self._of_each_trial(_BLOCK, is_before).items()
+            if text.isascii() and text.isdecimal()
         }
         self._in_block, self.ports_of_block = self._blocks()
         self.n_trials_of_block = Counter(self._in_block.values())
 
-    def _printed(self, label: str, *, may_precede: bool = True) -> dict[int, str]:
-        found = [(one.row, one.text) for one in self._log.printed.get(label, [])]
-        return self._of_trials(found, may_precede=may_precede)
+    def _printed(self, label: str) -> list[tuple[int, Any]]:
+        return [(one.row, one.text) for one in self._log.printed.get(label, [])]
 
-    def _of_trials(self, printed: Sequence[tuple[int, Any]], *, may_precede: bool) -> dict[int, Any]:
-        """Give what was printed to trials, numbered from 1; the first of each holds."""
-        if not printed or not self._opened:
-            return {}
-        precedes = may_precede and printed[0][0] < self._opened[0]
-        found: dict[int, Any] = {}
-        for row, value in printed:
-            trial = bisect_right(self._opened, row) + precedes
-            if 1 <= trial <= len(self._opened):
-                found.setdefault(trial, value)
+    def _settings_in_force(self) -> list[tuple[int, dict[str, Any] | None]]:
+        """Return rows from which settings hold, in order; None where it is not known which ones do.
+
+        A label without settings, settings without a label, and a torn row that may have been either, leave open what
+        holds from there on.
+        """
+        log, updates = self._log, dict(self._log.settings(_UPDATED))
+        doubtful = {one.row for one in log.printed.get("", []) if one.text.startswith("{")}
+        for row, (kind, text) in enumerate(zip(log.kinds, log.texts, strict=True)):
+            is_label = kind == "stdout" and text.strip() == _UPDATED and row not in updates
+            if is_label or (kind == TORN and ("Variables" in text or "{" in text)):
+                doubtful.add(row)
+        found: list[tuple[int, dict[str, Any] | None]] = [(-1, self._first)]
+        for row in sorted({*updates, *doubtful}):
+            found.append((row, {**(found[-1][1] or self._first), **updates[row]} if row in updates else None))
         return found
+
+    def _are_printed_before(self) -> bool | None:
+        """Whether block and code stand before their trial; None if the log does not tell.
+
+        All labels that stand beside a trial are asked at both ends of the log, where alone the two kinds differ.
+        """
+        n_trials = len(self._trials)
+        where = [{self._trials.until(row) for row, _ in self._printed(label)} for label in _BESIDE]
+        before, after = (sum(end in found for found in where) for end in (0, n_trials))
+        if before and not after:
+            return True
+        if after and not before:
+            return None if self._trials.is_head_torn else False
+        return True if before > 1 else None  # the rig was stopped between printing and the trial
+
+    def _of_each_trial(self, label: str, is_before: bool | None) -> dict[int, str]:
+        """Give what is printed once for each trial; nothing where that does not hold for nearly all of them."""
+        found = {} if is_before is None else self._of_trials(self._printed(label), is_before=is_before)
+        n_trials = len(self._trials)
+        return found if n_trials - len(found) <= max(_FEW_TRIALS, _FEW_SHARE * n_trials) else {}
+
+    def _of_trials(self, printed: Sequence[tuple[int, Any]], *, is_before: bool) -> dict[int, Any]:
+        """Give what was printed to trials, numbered from 1; nothing where several are printed and differ."""
+        found: dict[int, list[Any]] = {}
+        for row, value in printed:
+            found.setdefault(self._trials.until(row) + is_before, []).append(value)
+        n_trials = len(self._trials)
+        return {
+            trial: values[0]
+            for trial, values in found.items()
+            if 1 <= trial <= n_trials and all(value == values[0] for value in values)
+        }
 
     def task(self) -> ForagingTask:
         """Return the task by its number of lick ports; where the settings do not tell, there are two.
@@ -103,9 +149,8 @@ class ForagingSettings:
         return told
 
     def open_duration_s(self, row: int, port: str) -> float | None:
-        """Return how long a port's valve opens, by the settings in force at a row of the log, s."""
-        rows = [at for at, _ in self._in_force]
-        values = self._in_force[bisect_right(rows, row) - 1][1]
+        """Return how long a port's valve opens, by the settings in force at a row of the log, s; None if unknown."""
+        values = self._changes[bisect_right(self._changes, row, key=lambda change: change[0]) - 1][1] or {}
         return _number(values.get(f"ValveOpenTime_{self._protocol.letters[port]}"))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,13 @@ from map_assets.behavior.foraging_protocol import ForagingProtocol
 from map_assets.behavior.foraging_settings import ForagingSettings
 from map_assets.behavior.kept_trials import KeptTrial, Skip
 from map_assets.behavior.pybpod import PybpodLog
+from map_assets.behavior.pybpod_trials import TRIAL_TIME, LogTrials, find_trials
+from map_assets.vocabulary.errors import PiecesDoNotFit
 
-_TRIAL_TIME = "TRIAL-BPOD-TIME"
 _TICK_S = 1e-4
 """Bpod's clock counts 0.1 ms."""
+_CLOCKS_APART_S = 60.0
+"""A single time further off the wall clock's than this, against all others, is damaged."""
 
 Numbers = NDArray[np.float64]
 
@@ -31,17 +35,29 @@ class _Told:
     events: Mapping[str, Numbers]
 
     def visited(self, state: str) -> bool:
-        """Whether a state was visited.
+        """Whether a state was visited."""
+        return len(self.visits.get(state, ())) > 0
+
+    def check(self) -> None:
+        """Hold the list of visits against the transitions; the state that a trial begins in is listed once more.
 
         Raises
         ------
         Skip
-            If the list of visits and the transitions disagree.
+            If they disagree.
         """
-        n_listed, n_entered = len(self.visits.get(state, ())), self.transitions[state]
-        if n_listed != n_entered:
-            raise Skip(f"{state} was entered {n_entered} times and is listed with {n_listed} visits")
-        return n_entered > 0
+        firsts = [state for state, pairs in self.visits.items() if len(pairs) and pairs[0, 0] == 0]
+        excess = {
+            state: len(self.visits.get(state, ())) - self.transitions[state]
+            for state in {*self.visits, *self.transitions}
+        }
+        begun = [state for state in firsts if excess[state] == 1]
+        for state, more in sorted(excess.items()):
+            if more and state not in begun[:1]:
+                n_listed, n_entered = len(self.visits.get(state, ())), self.transitions[state]
+                raise Skip(f"{state} was entered {n_entered} times and is listed with {n_listed} visits")
+        if not begun:
+            raise Skip("no state is listed that the trial began in")
 
 
 class ForagingTrials:
@@ -50,23 +66,24 @@ class ForagingTrials:
     Parameters
     ----------
     log : PybpodLog
-        With one trial at least.
     protocol : ForagingProtocol
 
     Raises
     ------
     PiecesDoNotFit, UnreadableFile
-        If its settings do not say which ports there are, or cannot be read.
+        If it holds no trial, does not say when trial 1 began, or its settings do not say which ports there are, or
+        cannot be read.
     """
 
     def __init__(self, log: PybpodLog, protocol: ForagingProtocol) -> None:
         self._log = log
         self._protocol = protocol
-        self._settings = ForagingSettings(log, protocol)
+        self._rows = find_trials(log)
+        self._settings = ForagingSettings(log, self._rows, protocol)
         self.task = self._settings.task()
         self._channels = {port: self._settings.channel(port) for port in self.task.ports}
         self._events = {event: protocol.states(event, self.task.ports) for event in protocol.events}
-        self.start_s = _starts(log)
+        self.start_s, self._has_bpod_time, self.started = _starts(log, self._rows)
         self.n_trials_of_block = self._settings.n_trials_of_block
         self.ports_of_block = self._settings.ports_of_block
 
@@ -76,14 +93,14 @@ class ForagingTrials:
     def read(self, index: int) -> KeptTrial:
         """Read the trial at `index` (from 0), or raise `Skip` with the first reason that applies."""
         trial, start_s = index + 1, float(self.start_s[index])
-        if trial in self._log.broken:
-            raise Skip(f"line {self._log.broken[trial]} is no whole row of a log")
+        if trial in self._rows.doubts:
+            raise Skip(self._rows.doubts[trial])
         told = self._told(index)
         if not any(state in told.visits for state in self._events["go"]):
             raise Skip("its states are not listed: it was broken off")
-        for state, n_entered in told.transitions.items():
-            if n_entered > len(told.visits.get(state, ())):
-                raise Skip(f"{state} was entered {n_entered} times and fewer visits are listed")
+        if self._has_bpod_time.any() and not self._has_bpod_time[index]:
+            raise Skip(f"it has no {TRIAL_TIME}, so its start is known by the wall clock alone")
+        told.check()
         ended_s = np.concatenate([np.empty(0), *(pairs[:, 1] for pairs in told.visits.values())])
         if not ended_s.size:
             raise Skip("no state was visited")
@@ -93,13 +110,14 @@ class ForagingTrials:
         licks = {port: told.events.get(channel, np.empty(0)) for port, channel in self._channels.items()}
         go_s = found["go"][:, 0]
         first_licks = [float(times[0]) for times in licks.values() if times.size]
+        bitcode, sent = self._settings.bitcodes.get(trial), found["bitcodestart"]
         choice, was_rewarded = self._choice(told)
-        rewards = self._rewards(trial, int(self._log.trial_rows[index]), told)
+        rewards = self._rewards(trial, self._rows.opened[index], told)
         row = {
             "trial": trial,
             "start_s": start_s,
             "stop_s": stop_s,
-            "until_s": float(later[0]) if later.size else stop_s,
+            "until_s": float(later[0]) if np.isfinite(later[:1]).any() else stop_s,
             "instruction": "none",
             "outcome": "hit" if was_rewarded else "miss" if choice else "ignore",
             "early_lick": min(first_licks, default=np.inf) < float(go_s[0]) if go_s.size else None,
@@ -110,8 +128,8 @@ class ForagingTrials:
             "n_samples": 0,
             "n_delays": len(found["delay"]),
             "n_go_cues": len(go_s),
-            "bitcode": self._settings.bitcodes.get(trial),
-            "bitcode_start_s": start_s + float(found["bitcodestart"][0, 0]) if len(found["bitcodestart"]) else None,
+            "bitcode": bitcode,
+            "bitcode_start_s": start_s + float(sent[0, 0]) if bitcode is not None and len(sent) else None,
             "protocol_type": self._log.name("PROTOCOL-NAME"),
             "choice": choice,
             "block": self._settings.block(trial),
@@ -119,13 +137,20 @@ class ForagingTrials:
         return KeptTrial(row, found, licks, rewards, self._settings.ports(trial))
 
     def _told(self, index: int) -> _Told:
-        log, rows = self._log, self._log.trial_rows
-        first, last = int(rows[index]), int(rows[index + 1]) if index + 1 < len(rows) else len(log.kinds)
+        log = self._log
+        first, last = [*self._rows.opened, len(log.kinds)][index : index + 2]
+        contacts = set(self._channels.values())
+        seen: set[tuple[Any, ...]] = set()
         visits: dict[str, list[tuple[float, float]]] = {}
         transitions: Counter[str] = Counter()
         events: dict[str, dict[str, list[float]]] = {"EVENT": {}, "EVENT-SUMMARY": {}, "EVENT-RESUME": {}}
         for row in range(first, last):
             kind, text = log.kinds[row], log.texts[row]
+            if kind == "STATE" or log.more[row] in contacts:
+                same = (kind, text, log.more[row], float(log.initial_s[row]), str(log.final_s[row]))
+                if np.isfinite(log.initial_s[row]) and same in seen:
+                    raise Skip(f"line {log.lines[row]} says the same as one before it")
+                seen.add(same)
             if kind == "STATE":
                 pairs = visits.setdefault(text, [])
                 entry, leave = float(log.initial_s[row]), float(log.final_s[row])
@@ -192,24 +217,42 @@ def _lasted(duration_s: float, written: str) -> bool:
     return bool(abs(said - duration_s) < _TICK_S) or not (np.isfinite(said) or np.isfinite(duration_s))
 
 
-def _starts(log: PybpodLog) -> Numbers:
-    """Start of each trial on the session clock, s; zero = trial 1.
+def _starts(log: PybpodLog, trials: LogTrials) -> tuple[Numbers, NDArray[np.bool_], datetime]:
+    """Start of each trial on the session clock, s, NaN if unknown, and whether it is the Bpod clock's; when trial 1 began.
 
     The Bpod clock's own (an INFO row after each trial) where there is one. A trial without, broken off, is placed by the
-    wall clock against its nearest neighbour; a log without any is placed by the wall clock alone.
+    wall clock against its nearest neighbour; a log without any is placed by the wall clock alone. Where the row that
+    opens a trial is lost, the wall clock says nothing.
     """
-    rows = log.trial_rows
-    first = log.pc_time(int(rows[0]))
-    wall = np.array([(log.pc_time(int(row)) - first).total_seconds() for row in rows])
-    bpod = np.full(len(rows), np.nan)
+    opened = [
+        log.pc_time(row) if is_whole else None for row, is_whole in zip(trials.opened, trials.has_row, strict=True)
+    ]
+    some = next((time for time in opened if time is not None), None)
+    wall = np.array([np.nan if some is None or time is None else (time - some).total_seconds() for time in opened])
+    bpod = np.full(len(trials), np.nan)
     for row, kind in enumerate(log.kinds):
-        if kind == "INFO" and log.texts[row] == _TRIAL_TIME and row > rows[0]:
-            bpod[np.searchsorted(rows, row) - 1] = log.initial_s[row]
+        if kind == "INFO" and log.texts[row] == TRIAL_TIME and (trial := trials.until(row)):
+            bpod[trial - 1] = log.initial_s[row]
+    apart_s = bpod - wall
+    is_off = np.abs(apart_s - np.nanmedian(apart_s)) > _CLOCKS_APART_S if np.isfinite(apart_s).any() else bpod != bpod
+    if np.count_nonzero(is_off) <= 1:
+        bpod[is_off] = np.nan
     known = np.flatnonzero(np.isfinite(bpod))
+    times, has_bpod_time = wall.copy(), np.zeros(len(trials), bool)
     if known.size and np.all(np.diff(bpod[known]) > 0):
-        nearest = known[np.abs(np.arange(len(rows))[:, None] - known[None, :]).argmin(axis=1)]
-        times = bpod[nearest] + wall - wall[nearest]
+        has_bpod_time[known] = True
+        both = np.flatnonzero(np.isfinite(bpod) & np.isfinite(wall))
+        if both.size:
+            nearest = both[np.abs(np.arange(len(trials))[:, None] - both[None, :]).argmin(axis=1)]
+            times = bpod[nearest] + wall - wall[nearest]
         times[known] = bpod[known]
-    else:
-        times = wall
-    return np.asarray(times - times[0])
+    with_wall = np.flatnonzero(np.isfinite(times) & np.isfinite(wall))
+    if not np.isfinite(times[0]) or some is None or not with_wall.size:
+        raise PiecesDoNotFit(
+            log.path,
+            "the row that opens its first trial is lost, and nothing says when that trial began",
+            expected=f"a TRIAL row, or its {TRIAL_TIME}",
+            todo="Copy the file from the rig again; if the rig's own is like this, set it aside.",
+        )
+    at = with_wall[0]
+    return times - times[0], has_bpod_time, some + timedelta(seconds=float(wall[at] - (times[at] - times[0])))

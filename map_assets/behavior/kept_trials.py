@@ -78,7 +78,7 @@ def read_trials(
             kept.append(read(index))
         except Skip as reason:
             known = float(start) if np.isfinite(start) else None
-            skipped.append({"trial": index + 1, "start_s": known, "reason": str(reason)})
+            skipped.append({"trial": index + 1, "start_s": known, "reason": str(reason), "was_run": True})
     return kept, skipped
 
 

@@ -3,7 +3,8 @@
 Rows are ``TYPE; PC-TIME; BPOD-INITIAL-TIME; BPOD-FINAL-TIME; MSG; +INFO`` (PyBpod API 1.8). ``TRIAL`` opens a trial,
 ``EVENT`` and ``TRANSITION`` tell what happens in it, after its end ``STATE`` rows list each visit of each state (NaN
 where there was none) and an ``INFO`` row its start on the Bpod clock. What the task prints comes as ``stdout`` rows, one
-for each word and blank, so a value is the row after its label. Printed settings are read as literals, never run.
+for each word and blank, so a value is the row after its label and nothing else stands between them. Printed settings are
+read as literals, never run. Which rows are which trial's is found in `pybpod_trials`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -27,6 +28,8 @@ from numpy.typing import NDArray
 from map_assets.vocabulary.errors import UnreadableFile
 
 HEADER = b"TYPE;PC-TIME;BPOD-INITIAL-TIME;BPOD-FINAL-TIME;MSG;+INFO"
+TORN = "torn"
+"""Kind of a row that is not whole."""
 _COLUMNS = 6
 _TYPES = frozenset(
     {"INFO", "stdout", "stderr", "TRIAL", "TRANSITION", "EVENT", "EVENT-SUMMARY", "EVENT-RESUME", "STATE", "END-TRIAL"}
@@ -51,7 +54,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class PybpodLog:
-    """A log's rows, column by column.
+    """A log's rows, column by column. One that is not whole is of kind `TORN`; its text is all that is left of it.
 
     Parameters
     ----------
@@ -62,8 +65,8 @@ class PybpodLog:
     pc_times : list of str
     initial_s, final_s : numpy.ndarray of float, shape (n,)
         NaN where there is none.
-    broken : dict of int to int
-        Trial (0 before the first) -> line of its first row that is not whole.
+    lines : list of int
+        Last line of each row in the file, from 1.
     """
 
     path: Path
@@ -74,7 +77,7 @@ class PybpodLog:
     pc_times: list[str]
     initial_s: NDArray[np.float64]
     final_s: NDArray[np.float64]
-    broken: Mapping[int, int]
+    lines: list[int]
 
     @property
     def size(self) -> int:
@@ -87,17 +90,13 @@ class PybpodLog:
         return hashlib.sha256(self.data).hexdigest()
 
     @cached_property
-    def trial_rows(self) -> NDArray[np.int64]:
-        """Row that opens each trial, shape (n,)."""
-        return np.array([row for row, kind in enumerate(self.kinds) if kind == "TRIAL"], np.int64)
-
-    @cached_property
     def infos(self) -> dict[str, str]:
         """What the ``INFO`` rows before the first trial say, by name; the first of each."""
-        stop = int(self.trial_rows[0]) if self.trial_rows.size else len(self.kinds)
         found: dict[str, str] = {}
-        for row in range(stop):
-            if self.kinds[row] == "INFO":
+        for row, kind in enumerate(self.kinds):
+            if kind == "TRIAL":
+                break
+            if kind == "INFO":
                 found.setdefault(self.texts[row], self.more[row])
         return found
 
@@ -113,17 +112,22 @@ class PybpodLog:
 
     @cached_property
     def printed(self) -> dict[str, list[Printed]]:
-        """What was printed after each label (a text that ends in a colon), in order."""
+        """What was printed after each label (a text that ends in a colon), in order; what has no label stands under "".
+
+        A label whose value is not there, or is a label itself, has nothing.
+        """
         found: dict[str, list[Printed]] = {}
-        label, at = None, 0
+        label, at = "", 0
         for row, kind in enumerate(self.kinds):
-            if kind != "stdout" or (text := self.texts[row].strip()) in ("", "|"):
-                continue
-            if label is not None:
-                found.setdefault(label, []).append(Printed(at, text))
-                label = None
-            elif text.endswith(":"):
+            written = self.texts[row]
+            text = written.strip()
+            if kind == "stdout" and text.endswith(":"):
                 label, at = text, row
+            elif kind != "stdout" or (not text and "\n" in written):
+                label = ""
+            elif text not in ("", "|"):
+                found.setdefault(label, []).append(Printed(at if label else row, text))
+                label = ""
         return found
 
     def settings(self, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -167,27 +171,27 @@ def parse_log(path: Path, data: bytes) -> PybpodLog:
     first_line = data[:at].count(b"\n")
     columns: tuple[list[str], ...] = ([], [], [], [])
     times_s: tuple[list[float], list[float]] = ([], [])
-    broken: dict[int, int] = {}
-    trial = 0
+    lines: list[int] = []
     try:
         next(reader)
         for fields in reader:
             numbers = _numbers(fields)
             if numbers is None:
-                if not _LITTER.fullmatch(";".join(fields)):
-                    broken.setdefault(trial, first_line + reader.line_num)
-                continue
+                left = ";".join(fields)
+                if _LITTER.fullmatch(left):
+                    continue
+                fields, numbers = [TORN, "", "", "", left, ""], (math.nan, math.nan)
             for column, value in zip(columns, (fields[0], fields[4], fields[5], fields[1]), strict=True):
                 column.append(value)
             times_s[0].append(numbers[0])
             times_s[1].append(numbers[1])
-            trial += fields[0] == "TRIAL"
+            lines.append(first_line + reader.line_num)
     except csv.Error as error:
         raise UnreadableFile(
             path, f"line {first_line + reader.line_num} cannot be read ({error})", expected="a csv log", todo=_TODO
         ) from error
     kinds, texts, more, pc_times = columns
-    return PybpodLog(path, data, kinds, texts, more, pc_times, np.array(times_s[0]), np.array(times_s[1]), broken)
+    return PybpodLog(path, data, kinds, texts, more, pc_times, np.array(times_s[0]), np.array(times_s[1]), lines)
 
 
 def _numbers(fields: list[str]) -> tuple[float, float] | None:

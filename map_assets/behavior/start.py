@@ -16,6 +16,7 @@ from map_assets.vocabulary.session import SessionKey
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DATENUM_1970 = 719529.0
+_EARLIEST_START = timedelta(minutes=10)
 _LATEST_START = timedelta(hours=12)
 """How long after the time in the file's name a session may begin; names are made when the rig's software is opened."""
 
@@ -39,8 +40,8 @@ def read_start(session: str, data: Struct) -> Start:
     Raises
     ------
     PiecesDoNotFit
-        If the file says no start, or one on another day than its name's. A session whose name is of the evening may
-        begin after midnight.
+        If the file says no start, one before the time in its name or more than 12 h after it, or another day. A session
+        whose name is of the evening may begin after midnight.
     """
     info = data.struct("Info")
     info_date = _info_date(info)
@@ -64,8 +65,28 @@ def read_start(session: str, data: Struct) -> Start:
             expected="a start",
             todo=TODO_COPY,
         )
-    check_days(data.path, session, {"Info.SessionDate": info_date, source: start.date()})
+    check_days(data.path, session, {"Info.SessionDate": info_date})
+    check_start(data.path, session, source, start)
     return Start(start, source, info_start)
+
+
+def check_start(path: Path, session: str, source: str, start: datetime) -> None:
+    """Hold a start, and where the file tells it, against the session's key.
+
+    Raises
+    ------
+    PiecesDoNotFit
+        If it lies before the time in the key, or long after it.
+    """
+    key = SessionKey.parse(session)
+    named = datetime.combine(key.name_date, key.name_time)
+    if not named - _EARLIEST_START <= start <= named + _LATEST_START:
+        raise PiecesDoNotFit(
+            path,
+            f"its name says {named:%Y-%m-%d %H:%M} and its {source} {start:%Y-%m-%d %H:%M}",
+            expected=f"a start between {named - _EARLIEST_START:%Y-%m-%d %H:%M} and {named + _LATEST_START:%Y-%m-%d %H:%M}",
+            todo="Find out which is right and rename the file.",
+        )
 
 
 def check_days(path: Path, session: str, days: dict[str, date | None]) -> None:

@@ -41,7 +41,11 @@ TRIALS = Table(
         whole("trial", "trial number as in the file, from 1"),
         real("start_s", "start of the trial", "s"),
         real("stop_s", "entry of the trial's first TrialEnd state; in foraging the end of its last state", "s"),
-        real("until_s", "start of the file's next trial, also of a skipped one; the last: its stop", "s"),
+        real(
+            "until_s",
+            "start of the file's next trial, also of a skipped one; the last, or if that is unknown: its stop",
+            "s",
+        ),
         text("instruction", "port that earns the reward: left, right or middle; none where the animal chooses freely"),
         text("outcome", "hit, miss or ignore; N/A in a task that has none (multi-target licking)"),
         flag(
@@ -81,6 +85,7 @@ SKIPPED_TRIALS = Table(
         whole("trial", "trial number as in the file, from 1"),
         real("start_s", "start of the trial; null where the file does not say", "s", nullable=True),
         text("reason", "why it was skipped"),
+        flag("was_run", "false: it was planned and never run, so nothing recorded it", nullable=True),
     ),
 )
 

@@ -74,6 +74,27 @@ def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def _along_trials(data: Struct, name: str, values: NDArray[np.float64], counts: set[int]) -> list[NDArray[np.float64]]:
+    """Take an array apart along the axis that counts trials: the first, else the last.
+
+    Raises
+    ------
+    PiecesDoNotFit
+        If either may be that axis, and they give other grids.
+    """
+    either = list(values), list(np.moveaxis(values, 2, 0))
+    if values.shape[0] not in counts:
+        return either[1]
+    if values.shape[2] in counts and not np.array_equal(values, np.moveaxis(values, 2, 0), equal_nan=True):
+        raise PiecesDoNotFit(
+            data.path,
+            f"{name} is {' x '.join(map(str, values.shape))}, and trials may be its first axis or its last",
+            expected="a cell with a grid for each trial",
+            todo="Save it as a cell.",
+        )
+    return either[0]
+
+
 def _grids(data: Struct, name: str, was_run: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     """Read a field that is a cell of grids, or an array whose first (else last) axis counts trials."""
     cells = data.cells(name)
@@ -82,8 +103,7 @@ def _grids(data: Struct, name: str, was_run: NDArray[np.bool_]) -> list[NDArray[
         data.as_numbers(cell, f"{name} of trial {number}")
         values = cell.numbers()
         if values.ndim == 3:
-            counts = {len(was_run), int(was_run.sum())}
-            found += list(values if values.shape[0] in counts else np.moveaxis(values, 2, 0))
+            found += _along_trials(data, name, values, {len(was_run), int(was_run.sum())})
         elif len(cells) == 1 and len(was_run) > 1:
             found += list(values)
         else:

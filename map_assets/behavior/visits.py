@@ -1,14 +1,15 @@
-"""What the state machine did in one trial, by name, and whether the file's two records of it agree. Reading all trials lives in `bpod`."""
+"""What the state machine did in one trial, by name, and whether the file's two records of it agree. Reading all trials lives in `bpod`, events in `bpod_events`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
 
-from map_assets.behavior.bpod import TODO_COPY, BpodTrials, Numbers
+from map_assets.behavior.bpod import TICK_S, TODO_COPY, BpodTrials, Numbers
+from map_assets.behavior.bpod_events import check_events
 from map_assets.behavior.kept_trials import Skip
 from map_assets.vocabulary.errors import UnreadableFile
 from map_assets.vocabulary.matlab_struct import Struct
@@ -41,12 +42,6 @@ def visits(states: Struct, name: str) -> Numbers:
     return pairs[np.argsort(pairs[:, 0], kind="stable")] if len(pairs) > 1 else pairs
 
 
-def event_times(events: Struct, name: str) -> Numbers:
-    """Return when a named event happened, in time order, shape (n,), s from the trial's start; none if it never did."""
-    times = events.numbers(name) if name in events else np.empty(0)
-    return np.sort(times[np.isfinite(times)])
-
-
 def named_visits(bpod: BpodTrials, index: int, whole: Iterable[str], told: Iterable[str] = ()) -> dict[str, Numbers]:
     """Return the visits of states that a task reads, held against the raw sequence of states and events.
 
@@ -68,38 +63,37 @@ def named_visits(bpod: BpodTrials, index: int, whole: Iterable[str], told: Itera
     Raises
     ------
     Skip
-        If the trial has no start, or RawEvents and RawData disagree.
+        If the trial has no start, or RawEvents and RawData disagree on what happened when.
     """
     data, times_s, names = bpod.state_data[index], bpod.state_times_s[index], bpod.state_names[index]
-    if not np.isfinite(bpod.start_s[index]):
-        raise Skip("it has no TrialStartTimestamp")
+    bpod.check_start(index)
     whole, told = tuple(whole), tuple(told)
     found = {state: visits(bpod.states[index], state) for state in (*whole, *told)}
     if len(times_s) != len(data) + 1:
         raise Skip(f"{len(data)} states were visited and {len(times_s)} times written; one more time than states")
     if not bool(np.all((data >= 1) & (data <= len(names)) & (data == np.floor(data)))):
         raise Skip(f"a state was visited whose number is none of 1 to {len(names)}")
-    for state, pairs in found.items():
-        n_raw = int(np.count_nonzero(data == names.index(state) + 1)) if state in names else 0
-        if n_raw != len(pairs):
-            raise Skip(f"{state} was visited {n_raw} times by RawData and {len(pairs)} times by RawEvents")
     for state in whole:
         if not np.isfinite(found[state]).all():
             raise Skip(f"{state} was entered and never left")
     if not np.isfinite(times_s).all():
         raise Skip("a visited state has no time")
-    _check_events(bpod, index)
+    if np.any(np.diff(times_s) < 0):
+        raise Skip("a state was left before it was entered")
+    _check_states(found, data, times_s, names)
+    check_events(bpod, index)
     return found
 
 
-def _check_events(bpod: BpodTrials, index: int) -> None:
-    n_codes, n_times = bpod.event_counts[index]
-    if n_codes != n_times:
-        raise Skip(f"{n_codes} events happened and {n_times} times of events are written")
-    events = bpod.events[index]
-    n_named = sum(events.matrix(name).size for name in events.names)
-    if n_named != n_times:
-        raise Skip(f"{n_times} events happened by RawData and {n_named} by RawEvents")
+def _check_states(found: Mapping[str, Numbers], data: Numbers, times_s: Numbers, names: list[str]) -> None:
+    """Hold visits by name against the raw sequence: as many, at the same times."""
+    for state, pairs in found.items():
+        at = np.flatnonzero(data == names.index(state) + 1) if state in names else np.empty(0, np.int64)
+        if len(at) != len(pairs):
+            raise Skip(f"{state} was visited {len(at)} times by RawData and {len(pairs)} times by RawEvents")
+        raw_s = np.column_stack([times_s[at], times_s[at + 1]])
+        if not np.all(np.abs(raw_s - pairs) <= TICK_S):
+            raise Skip(f"{state} was visited at other times by RawEvents than by RawData")
 
 
 def bitcode_start_s(bpod: BpodTrials, index: int) -> float | None:

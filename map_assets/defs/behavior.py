@@ -16,13 +16,14 @@ from map_assets.defs.stage import Check, Made, Work, stage
     roles=("behavior",),
     group="behavior",
     kinds={"matlab", "csv"},
-    version="2",
+    version="3",
     parameters=lambda config: protocols_mark(config.protocols.behavior),
     checks=(
         Check(checks.trials_are_in_order, "trials", ("trials",), is_blocking=True),
         Check(checks.every_trial_is_accounted_for, "trials", ("behavior_file", "trials", "skipped_trials")),
         Check(checks.events_lie_in_their_trials, "trial_events", ("trials", "trial_events")),
         Check(checks.licks_lie_in_their_trials, "licks", ("trials", "licks")),
+        Check(checks.starts_agree, "behavior_file", ("behavior_file",)),
         Check(checks.blocks_hold_their_trials, "blocks", ("trials", "blocks")),
     ),
 )

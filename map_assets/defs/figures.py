@@ -21,6 +21,7 @@ _RASTER = ("trials", "units", "spikes", "trial_spikes", "psth", "clock_maps", "p
     writes=[BEHAVIOR_PERFORMANCE],
     reads=("trials",),
     may_read=("photostim_sites",),
+    version="2",
     group="figures",
     kinds={"matplotlib"},
 )
@@ -36,7 +37,7 @@ def clock_residuals(work: Work) -> Made:
     return _hang(work, CLOCK_RESIDUALS, residuals.draw(work.session, work.table("clock_maps")), ("clock_maps",))
 
 
-@stage(writes=[UNIT_RASTER_PSTH], reads=_RASTER, group="figures", kinds={"matplotlib"})
+@stage(writes=[UNIT_RASTER_PSTH], reads=_RASTER, version="2", group="figures", kinds={"matplotlib"})
 def unit_raster_psth(work: Work) -> Made:
     """Raster and PSTH of one unit."""
     drawn = raster.draw(work.session, *(work.table(name) for name in _RASTER))

@@ -32,11 +32,11 @@ def _rig(work: Work) -> str | None:
 @stage(
     writes=[TRACKING, TRACKING_QUALITY],
     reads=("trials",),
-    may_read=("sessions", "frame_times"),
+    may_read=("sessions", "skipped_trials", "frame_times"),
     roles=("tracking", "tracking_map"),
     group="tracking",
     kinds={"csv"},
-    version="2",
+    version="3",
     parameters=_cameras_mark,
     checks=(
         Check(checks.frames_fit_their_trials, "tracking", ("tracking", "trials")),
@@ -51,7 +51,13 @@ def tracking(work: Work) -> Made:
     trials, frame_times = work.table("trials"), work.maybe("frame_times")
     cameras = _cameras(work)
     table, rejected = read_tracking(
-        work.session, work.files, trials, cameras=cameras, rig=_rig(work), frame_times=frame_times
+        work.session,
+        work.files,
+        trials,
+        cameras=cameras,
+        rig=_rig(work),
+        frame_times=frame_times,
+        skipped_trials=work.maybe("skipped_trials"),
     )
     quality = judge_tracking(work.session, table, trials, cameras=cameras, frame_times=frame_times)
     return Made({"tracking": table, "tracking_quality": quality}, rejected)
@@ -60,7 +66,7 @@ def tracking(work: Work) -> Made:
 @stage(
     writes=[VIDEOS],
     reads=("trials",),
-    may_read=("sessions", "tracking"),
+    may_read=("sessions", "skipped_trials", "tracking"),
     roles=("video", "tracking_map"),
     claims=(),
     group="tracking",
@@ -70,6 +76,8 @@ def tracking(work: Work) -> Made:
 )
 def videos(work: Work) -> Made:
     """The session's video files as their containers describe them."""
-    trials = work.table("trials")
-    table, rejected = read_videos(work.session, work.files, trials, cameras=_cameras(work), rig=_rig(work))
+    trials, skipped = work.table("trials"), work.maybe("skipped_trials")
+    table, rejected = read_videos(
+        work.session, work.files, trials, cameras=_cameras(work), rig=_rig(work), skipped_trials=skipped
+    )
     return Made({"videos": table}, rejected)

@@ -19,6 +19,9 @@ Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 PANELS_PER_ROW = 4
+OUTCOMES = ("hit", "miss", "ignore")
+_COLORS = {**SIDES, "middle": INK, "none": FAINT}
+"""Side -> colour; a trial that nobody instructed and in which the animal chose none has no side."""
 
 
 def draw(session: str, trials: pa.Table, photostim_sites: pa.Table | None = None) -> Drawing | NotApplicable:
@@ -26,12 +29,16 @@ def draw(session: str, trials: pa.Table, photostim_sites: pa.Table | None = None
 
     Above: the running share of hits among all kept trials (ignored ones count as not correct), a box of a tenth of
     the session's trials (ten at least) that is cut, not padded, at the ends. Below it a tick for every trial, coloured
-    by the instructed side, in lanes by outcome, and again where the animal licked early or was given water. Then, if there
+    by the instructed side (in a task of free choice by the chosen one, grey without a choice), in lanes by outcome, and
+    again where the animal licked early or was given water. Then, if there
     was photostimulation, a panel for each site: the share of hits without and with light, by instructed side, without
-    early licks and given water; bars are 95 % Wilson intervals.
+    early licks and given water (where it is not known whether the animal licked early, it may have); bars are 95 % Wilson
+    intervals.
     """
     if trials.num_rows == 0:
         return NotApplicable("the session has no trials")
+    if not set(OUTCOMES) & set(trials["outcome"].to_pylist()):
+        return NotApplicable("no trial of the session has an outcome: hit, miss or ignore")
     trials = trials.sort_by("trial")
     sites = _sites(trials)
     n_rows = -(-len(sites) // PANELS_PER_ROW)
@@ -83,8 +90,11 @@ def _fill(figure: Figure, *, session: str, trials: pa.Table, sites: list[str | N
     lanes = figure.add_subplot(grid[1, :], sharex=top)
     outcome = np.array(trials["outcome"].to_pylist())
     window = max(round(trials.num_rows / 10), min(trials.num_rows, 10))
+    side = _sides(trials)
+    is_free = set(trials["instruction"].to_pylist()) == {"none"}
     _running(top, trials["trial"].to_numpy(), outcome == "hit", window)
-    _lanes(lanes, trials, outcome)
+    _legend(top, "chose" if is_free else "instructed", [name for name in _COLORS if name in SIDES or name in side])
+    _lanes(lanes, trials, outcome, side)
     for number, site in enumerate(sites):
         panel = figure.add_subplot(grid[2 + number // PANELS_PER_ROW, number % PANELS_PER_ROW])
         _site_panel(panel, trials, site, _name_of(site, known), is_first=number % PANELS_PER_ROW == 0)
@@ -112,32 +122,42 @@ def _running(axes: Axes, trial: NDArray[np.int64], is_hit: Flags, window: int) -
     axes.plot(trial, running_share(is_hit, window), color=INK, lw=1.6)
     axes.set(ylim=(0, 1.02), yticks=[0, 0.5, 1], ylabel="share of hits", xlim=(trial[0] - 1, trial[-1] + 1))
     axes.tick_params(labelbottom=False)
-    for place, (side, color) in zip((0.845, 1.0), SIDES.items(), strict=True):
+
+
+def _legend(axes: Axes, word: str, sides: list[str]) -> None:
+    """Name the sides' colours above the axes, from the right."""
+    for number, side in enumerate(reversed(sides)):
         axes.annotate(
-            f"instructed {side}",
-            (place, 1),
+            "no choice" if side == "none" else f"{word} {side}",
+            (1.0 - 0.155 * number, 1),
             (0, 6),
             xycoords="axes fraction",
             textcoords="offset points",
             ha="right",
-            color=color,
+            color=_COLORS[side],
             fontweight="bold",
         )
 
 
-def _lanes(axes: Axes, trials: pa.Table, outcome: NDArray[np.str_]) -> None:
+def _sides(trials: pa.Table) -> NDArray[np.str_]:
+    """Return each trial's side: the instructed one, else the one that the animal chose, else none."""
+    pairs = zip(trials["instruction"].to_pylist(), trials["choice"].to_pylist(), strict=True)
+    return np.array([choice or "none" if instruction == "none" else instruction for instruction, choice in pairs])
+
+
+def _lanes(axes: Axes, trials: pa.Table, outcome: NDArray[np.str_], side: NDArray[np.str_]) -> None:
     """Draw a tick per trial in lanes; a lane without trials is left out, except hits, misses and ignored trials."""
     trial = trials["trial"].to_numpy()
-    instruction = np.array(trials["instruction"].to_pylist())
     early, auto, free = (
         np.array(trials[name].to_pylist(), bool) for name in ("early_lick", "is_auto_water", "is_free_water")
     )
-    lanes: dict[str, Flags] = {name: np.asarray(outcome == name) for name in ("hit", "miss", "ignore")}
+    lanes: dict[str, Flags] = {name: np.asarray(outcome == name) for name in OUTCOMES}
     lanes |= {name: flags for name, flags in (("early lick", early), ("water given", auto | free)) if flags.any()}
     width = float(np.clip(450 / len(trial), 0.4, 1.5))
     for height, flags in enumerate(lanes.values()):
-        for side, color in SIDES.items():
-            axes.vlines(trial[flags & (instruction == side)], height - 0.36, height + 0.36, color=color, lw=width)
+        for name, color in _COLORS.items():
+            if name in SIDES or name in side:
+                axes.vlines(trial[flags & (side == name)], height - 0.36, height + 0.36, color=color, lw=width)
     names = [f"{name} ({np.count_nonzero(flags)})" for name, flags in lanes.items()]
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.45, -0.55), xlabel="trial")
     axes.tick_params(axis="y", length=0)
@@ -159,7 +179,7 @@ def _site_panel(axes: Axes, trials: pa.Table, site: str | None, name: str, *, is
     }
     is_usual = np.ones(trials.num_rows, bool)
     for flag in ("early_lick", "is_auto_water", "is_free_water"):
-        is_usual &= ~np.array(trials[flag].to_pylist(), bool)
+        is_usual &= np.array([value is False for value in trials[flag].to_pylist()], bool)
     is_lit = np.isfinite(trials["photostim_onset_s"].to_numpy())
     arms = (is_usual & ~is_lit, is_usual & is_lit & (columns["photostim_site"] == site))
     for shift, (side, color) in zip((-0.05, 0.05), SIDES.items(), strict=True):

@@ -86,6 +86,8 @@ def draw(
         for name in SIDES
         if (side := _side(time_s, seen.filter(pc.field("instruction") == name), rows[_CONDITION.format(side=name)]))
     }
+    if not sides:
+        return NotApplicable("no hit trial in which the unit was observed has an instructed side")
     starts = np.array(rows[_CONDITION.format(side="left")]["bin_start_from_go_s"])
     width = rows[_CONDITION.format(side="left")]["bin_width_s"]
     title = f"{session}   probe {unit['probe']}, unit {unit['unit_id']}"

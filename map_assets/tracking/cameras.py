@@ -29,8 +29,8 @@ class Camera:
         None where it cannot be told which it was.
     rate_hz : float or None
         Frames a second; None where it is not known.
-    first_video : int
-        Number of trial 1's video where no map says.
+    first_video : int or None
+        Number of the first video where no map says; None where it is not known.
     limits_px : mapping of str to float
         How far a body part may move from one frame to the next, by its name.
     """
@@ -38,7 +38,7 @@ class Camera:
     name: str
     device: str | None
     rate_hz: float | None
-    first_video: int
+    first_video: int | None
     limits_px: Mapping[str, float]
 
 
@@ -86,12 +86,11 @@ class Cameras:
             for limit in self.limits
             if limit["camera"] == position and (not limit["rigs"] or rig in limit["rigs"])
         }
-        first_video = _shared(entries, "first_video")
         return Camera(
             position,
             _shared(entries, "device"),
             _shared(entries, "rate_hz"),
-            1 if first_video is None else int(first_video),
+            _shared(entries, "first_video"),
             limits,
         )
 

@@ -26,8 +26,8 @@ def frames_fit_their_trials(
     number = trials["trial"].to_numpy()
     order = np.argsort(number, kind="stable")
     number = number[order]
-    start_s, stop_s = (trials[name].to_numpy()[order] for name in ("start_s", "stop_s"))
-    until_s = np.r_[start_s[1:], stop_s[-1:] + after_last_stop_s]
+    start_s, stop_s, until_s = (trials[name].to_numpy()[order] for name in ("start_s", "stop_s", "until_s"))
+    until_s = np.r_[until_s[:-1], np.maximum(until_s[-1:], stop_s[-1:] + after_last_stop_s)]
     has_frames = pc.and_(pc.greater(tracking["n_frames"], 0), pc.is_valid(tracking["frame_s"]))
     videos = tracking if pc.all(has_frames).as_py() else tracking.filter(has_frames)
     n_without_times = tracking["frame_s"].null_count

@@ -13,6 +13,7 @@ from map_assets.tracking.cameras import Cameras, read_cameras
 from map_assets.tracking.formats import deeplabcut, deeplabcut_h5
 from map_assets.tracking.pose import Pose
 from map_assets.tracking.rows import Tracked, table_of
+from map_assets.tracking.trial_map import never_run
 from map_assets.tracking.videos import Video, find_videos
 from map_assets.vocabulary.errors import BadInput, NoFormatRecognizes, TwoFormatsRecognize, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, Rejected, unchanged
@@ -47,6 +48,7 @@ def read_tracking(
     cameras: Cameras | None = None,
     rig: str | None = None,
     frame_times: pa.Table | None = None,
+    skipped_trials: pa.Table | None = None,
 ) -> tuple[pa.Table, tuple[Rejected, ...]]:
     """Read all tracking results of a session.
 
@@ -65,6 +67,9 @@ def read_tracking(
     frame_times : pyarrow.Table, optional
         What the acquisition system saw of the cameras: ``camera`` (position or device), ``trial`` and ``frame_s``, a
         list of the exposures' times on the session clock, s.
+    skipped_trials : pyarrow.Table, optional
+        The session's: of trials that were planned and never run there is no video, and a camera without a map counts on
+        past them.
 
     Returns
     -------
@@ -78,8 +83,9 @@ def read_tracking(
     """
     cameras = cameras or read_cameras()
     start_s = dict(zip(trials["trial"].to_pylist(), trials["start_s"].to_pylist(), strict=True))
-    animal = SessionKey.parse(session).animal
-    videos, rejected = find_videos(animal, files, start_s.keys(), cameras, rig)
+    key = SessionKey.parse(session)
+    lost = never_run(skipped_trials)
+    videos, rejected = find_videos(key.animal, files, start_s.keys(), cameras, rig, lost, key.name_date)
     read: list[Tracked] = []
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         for tracked, refused in pool.map(_tracked, videos):

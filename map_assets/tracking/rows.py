@@ -110,7 +110,7 @@ def _frame_s(
 ) -> tuple[str | None, NDArray[np.float64] | None]:
     """Time a video's frames: by what was recorded if it fits the video, else by the rate, else not at all."""
     frame = one.pose.frame
-    if recorded is not None and len(recorded) == frame[-1] + 1 and np.isfinite(recorded).all():
+    if recorded is not None and len(recorded) == frame[-1] + 1 and np.all(np.diff(recorded) > 0):
         return RECORDED, recorded[frame]
     if one.camera.rate_hz is None:
         return None, None

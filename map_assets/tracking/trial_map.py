@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from map_assets.vocabulary.errors import CompanionMissing, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, unchanged
 
@@ -16,23 +18,29 @@ _LARGEST = 10**9
 
 @dataclass(frozen=True)
 class TrialMap:
-    """A camera's map: the trials named for each video, how often each trial is named; without a file, numbers agree."""
+    """A camera's map: the trials named for each video, and how often each trial is named.
+
+    Without a file, a camera has a video for each trial that was run, in their order, from `first_video` on.
+    """
 
     file: FoundFile | None
     trials_of: Mapping[int, list[int]]
     times_named: Mapping[int, int]
-    first_video: int = 1
+    first_video: int | None = 1
+    never_run: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, files: list[FoundFile], first_video: int = 1) -> TrialMap:
+    def read(cls, files: list[FoundFile], first_video: int | None = 1, never_run: Collection[int] = ()) -> TrialMap:
         """Read a camera's map, if there is one.
 
         Parameters
         ----------
         files : list of FoundFile
             Lines of video number and trial number with blanks between them; empty lines are passed over.
-        first_video : int
-            Number of trial 1's video, for a camera without a map.
+        first_video : int or None
+            Number of the first video, for a camera without a map; None if it is not known.
+        never_run : collection of int
+            Numbers of trials that were planned and never run, of which there is no video.
 
         Raises
         ------
@@ -42,7 +50,7 @@ class TrialMap:
             If a line is not two whole numbers.
         """
         if not files:
-            return cls(None, {}, {}, first_video)
+            return cls(None, {}, {}, first_video, tuple(sorted(never_run)))
         if len(files) > 1:
             raise PiecesDoNotFit(
                 files[1].path,
@@ -67,7 +75,7 @@ class TrialMap:
                     path, f"line {row} is '{line[:40]}'", expected="video number, tab, trial number", todo=_TODO
                 )
             trials_of[int(words[0])].append(int(words[1]))
-        return cls(files[0], trials_of, Counter(trial for named in trials_of.values() for trial in named), first_video)
+        return cls(files[0], trials_of, Counter(trial for named in trials_of.values() for trial in named))
 
     def trial_of(self, number: int, video: FoundFile, trials: Collection[int]) -> int:
         """Return the trial of a video, by its number.
@@ -75,10 +83,12 @@ class TrialMap:
         Raises
         ------
         PiecesDoNotFit
-            If the map names no trial for it, several, one that another video has too, or one that was not kept.
+            If the map names no trial for it, several, one that another video has too, or one that was not kept; or if there
+            is no map, and it is not known from which number the camera counts.
         """
-        named, by = [number - self.first_video + 1], "its number"
-        if self.file is not None:
+        if self.file is None:
+            named, by = [self._by_number(number, video)], "its number"
+        else:
             named, by = self.trials_of.get(number, []), self.file.relpath.name
             if len(named) != 1:
                 raise _misfit(video, f"{by} names {len(named) or 'no'} trials for video {number}")
@@ -87,6 +97,20 @@ class TrialMap:
         if named[0] not in trials:
             raise _misfit(video, f"by {by} it is of trial {named[0]}, which the session did not keep")
         return named[0]
+
+    def _by_number(self, number: int, video: FoundFile) -> int:
+        """Return the trial whose place among those that were run is the video's among all."""
+        if self.first_video is None:
+            raise PiecesDoNotFit(
+                video.path,
+                "the rig is not known, and the rigs' cameras begin to count their videos at different numbers",
+                expected="a map of videos and trials, or the session's rig",
+                todo="Name the rig of the share, or copy the camera's map.",
+            )
+        trial = number - self.first_video + 1
+        for lost in self.never_run:
+            trial += lost <= trial
+        return trial
 
     def missing(self, found: Collection[int], trials: Collection[int]) -> CompanionMissing | None:
         """Say which videos of kept trials the map names that no file is of; None if all are there or there is no map."""
@@ -104,6 +128,14 @@ class TrialMap:
             expected="a result for each video of a kept trial",
             todo="Copy them, or track these videos; the trials that have theirs are in the tables.",
         )
+
+
+def never_run(skipped_trials: pa.Table | None) -> set[int]:
+    """Return the numbers of trials that were planned and never run, out of the session's `skipped_trials`."""
+    if skipped_trials is None:
+        return set()
+    pairs = zip(skipped_trials["trial"].to_pylist(), skipped_trials["was_run"].to_pylist(), strict=True)
+    return {trial for trial, was_run in pairs if was_run is False}
 
 
 def _misfit(video: FoundFile, found: str) -> PiecesDoNotFit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,8 +11,8 @@ import pyarrow as pa
 from map_assets.tracking.cameras import Cameras, read_cameras
 from map_assets.tracking.containers import Contained, read_container
 from map_assets.tracking.tables import VIDEOS
-from map_assets.tracking.trial_map import TrialMap
-from map_assets.tracking.videos import maps_by_camera, parse_name, rig_of
+from map_assets.tracking.trial_map import TrialMap, never_run
+from map_assets.tracking.videos import check_day, maps_by_camera, parse_name, rig_of
 from map_assets.vocabulary.errors import BadInput
 from map_assets.vocabulary.files import FoundFile, Rejected
 from map_assets.vocabulary.session import SessionKey
@@ -27,6 +27,7 @@ def read_videos(
     *,
     cameras: Cameras | None = None,
     rig: str | None = None,
+    skipped_trials: pa.Table | None = None,
 ) -> tuple[pa.Table, tuple[Rejected, ...]]:
     """Describe all video files of a session.
 
@@ -37,7 +38,7 @@ def read_videos(
         Those of role ``video`` are described; those of role ``tracking_map`` tell which trial each shows.
     trials : pyarrow.Table
         The session's `trials`.
-    cameras, rig : optional
+    cameras, rig, skipped_trials : optional
         As `read.read_tracking` takes them.
 
     Returns
@@ -53,7 +54,8 @@ def read_videos(
     filmed = sorted((file for file in files if file.role == "video"), key=lambda file: (file.share, str(file.relpath)))
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         said = list(pool.map(_contained, filmed))
-    places = _places(SessionKey.parse(session).animal, files, filmed, set(trials["trial"].to_pylist()), cameras, rig)
+    kept = set(trials["trial"].to_pylist())
+    places = _places(SessionKey.parse(session), files, filmed, kept, cameras, rig, never_run(skipped_trials))
     rows = [
         {
             "session": session,
@@ -82,12 +84,13 @@ def _contained(file: FoundFile) -> Contained | BadInput:
 
 
 def _places(
-    animal: str,
+    key: SessionKey,
     files: list[FoundFile],
     filmed: list[FoundFile],
     trials: set[int],
     cameras: Cameras,
     rig: str | None,
+    lost: Collection[int],
 ) -> dict[FoundFile, Mapping[str, Any]]:
     """Tell camera, number and trial of each video, or why there is none."""
     maps = maps_by_camera(files, cameras, [])  # what is wrong with maps is said where results are read
@@ -96,10 +99,11 @@ def _places(
     for file in filmed:
         place: dict[str, Any] = {}
         try:
-            place["camera"], place["video"] = parse_name(animal, file, cameras)
+            place["camera"], place["video"] = parse_name(key.animal, file, cameras)
+            check_day(file, key.name_date)
             name = place["camera"]
             if name not in read:
-                read[name] = _map(maps.get(name, []), cameras.camera(name, rig_of(files, rig)).first_video)
+                read[name] = _map(maps.get(name, []), cameras.camera(name, rig_of(files, rig)).first_video, lost)
             trial_map = read[name]
             if isinstance(trial_map, BadInput):
                 raise trial_map
@@ -110,8 +114,8 @@ def _places(
     return places
 
 
-def _map(files: list[FoundFile], first_video: int) -> TrialMap | BadInput:
+def _map(files: list[FoundFile], first_video: int | None, lost: Collection[int]) -> TrialMap | BadInput:
     try:
-        return TrialMap.read(files, first_video)
+        return TrialMap.read(files, first_video, lost)
     except BadInput as error:
         return error

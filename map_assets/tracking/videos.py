@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from map_assets.tracking.cameras import Camera, Cameras, read_cameras
 from map_assets.tracking.trial_map import TrialMap
@@ -47,6 +48,8 @@ def find_videos(
     trials: Collection[int],
     cameras: Cameras | None = None,
     rig: str | None = None,
+    never_run: Collection[int] = (),
+    day: date | None = None,
 ) -> tuple[list[Video], list[Rejected]]:
     """Give each result its camera and trial.
 
@@ -56,13 +59,17 @@ def find_videos(
         How the files' names begin.
     files : iterable of FoundFile
         Of role ``tracking`` (results) and ``tracking_map`` (video number, tab, trial number); others are passed over.
-        A camera without a map has one video a trial, in the trials' order.
+        A camera without a map has one video for each trial that was run, in their order.
     trials : collection of int
         Numbers of the session's kept trials.
     cameras : Cameras, optional
         The laboratory's; those of the package if not given.
     rig : str, optional
         Where the session ran; without it the rig that the files' share belongs to, if it belongs to one.
+    never_run : collection of int
+        Numbers of trials that were planned and never run.
+    day : datetime.date, optional
+        Of the session's name: a result whose name says another is not the session's.
 
     Returns
     -------
@@ -78,7 +85,8 @@ def find_videos(
     for file in sorted((file for file in files if file.role == "tracking"), key=lambda file: str(file.relpath)):
         try:
             camera, number = parse_name(animal, file, cameras)
-        except NameDoesNotParse as error:
+            check_day(file, day)
+        except BadInput as error:
             rejected.append(Rejected((file,), error))
         else:
             by_camera[camera][number].append(file)
@@ -88,7 +96,7 @@ def find_videos(
         found, camera_maps = by_camera.get(name, {}), maps.get(name, [])
         on_rig = cameras.camera(name, rig_of((*camera_maps, *(file for same in found.values() for file in same)), rig))
         try:
-            trial_map = TrialMap.read(camera_maps, on_rig.first_video)
+            trial_map = TrialMap.read(camera_maps, on_rig.first_video, never_run)
         except BadInput as error:
             of_camera = (file for same in found.values() for file in same)
             rejected.append(Rejected((*camera_maps, *of_camera), error))
@@ -131,6 +139,31 @@ def parse_name(animal: str, file: FoundFile, cameras: Cameras | None = None) -> 
             todo="Rename it.",
         )
     return cameras.position_of(found["position"]), int(found["number"])
+
+
+def check_day(file: FoundFile, day: date | None) -> None:
+    """Hold the date in a file's name, if it says one (YYYYMMDD or MMDDYY), against the session's.
+
+    Raises
+    ------
+    PiecesDoNotFit
+        If it is neither that day nor the next, on which a session of the evening may end.
+    """
+    for written in re.findall(
+        r"(?<![A-Za-z0-9])\d{8}(?![A-Za-z0-9])|(?<![A-Za-z0-9])\d{6}(?![A-Za-z0-9])", file.relpath.stem
+    ):
+        try:
+            found = datetime.strptime(written, "%Y%m%d" if len(written) == 8 else "%m%d%y").date()
+        except ValueError:
+            continue  # no date, and so not of another day
+        if day is not None and found not in (day, day + timedelta(days=1)):
+            raise PiecesDoNotFit(
+                file.path,
+                f"its name says {found:%Y-%m-%d}",
+                expected=f"a file of {day:%Y-%m-%d}",
+                todo="Move it into the folder of its own session.",
+            )
+        return
 
 
 def maps_by_camera(

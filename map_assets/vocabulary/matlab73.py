@@ -6,8 +6,7 @@ reverse, a cell is a dataset of references, a struct a group, a struct array a g
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -59,7 +58,7 @@ class Mat73:
         self.todo = todo
         self._nodes: list[Any] = []
         with self.reading():
-            self._root = h5py.File(io.BytesIO(data), "r")
+            self._root = h5py.File(h5py.h5f.open_file_image(data), "r")
 
     def damaged(self, found: str) -> UnreadableFile:
         """Return the error that says what is wrong with the file."""
@@ -79,10 +78,10 @@ class Mat73:
         """Return the variables, by name; MATLAB's own groups (``#refs#``) are none."""
         with self.reading():
             names = [name for name in self._root if not name.startswith("#")]
-            return {name: self.at(self.place(self._root[name])) for name in names}
+            return {name: self.at(self.place((self._root.id, name))) for name in names}
 
     def place(self, node: Any) -> int:
-        """Return a number under which `at` finds a dataset, group or reference."""
+        """Return a number under which `at` finds a reference, or a group's field, opened only then."""
         self._nodes.append(node)
         return len(self._nodes) - 1
 
@@ -99,8 +98,13 @@ class Mat73:
         with self.reading():
             node = self._nodes[place]
             if isinstance(node, h5py.Reference):
-                node = self._root[node]
-            return _matrix(self, node)
+                opened = h5py.h5r.dereference(node, self._root.id)
+            else:
+                group, name = node
+                opened = h5py.h5o.open(group, name.encode("utf-8"))
+            if opened is None:
+                raise ValueError("a reference leads nowhere")
+            return _matrix(self, opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Matrix73:
     kind : str
         ``numbers``, ``text``, ``cell``, ``struct``, or ``other`` (complex, sparse, objects, functions).
     dims : tuple of int
-    node : h5py.Dataset or h5py.Group
+    node : h5py.h5d.DatasetID or h5py.h5g.GroupID
     """
 
     file: Mat73
@@ -132,21 +136,21 @@ class Matrix73:
         import h5py
 
         with self.file.reading():
-            return str(h5py.h5o.get_info(self.node.id).addr).encode()
+            return str(h5py.h5o.get_info(self.node).addr).encode()
 
     def numbers(self) -> NDArray[np.float64]:
         """Decode numbers, shape `dims`."""
         if not self.size:
             return np.empty(self.dims)
         with self.file.reading():
-            return np.asarray(self.node[()], np.float64).T.reshape(self.dims)
+            return np.asarray(_values(self.node), np.float64).T.reshape(self.dims)
 
     def rows(self) -> list[str]:
         """Decode a text row by row; all rows are equally long, one without letters has no rows."""
         if not self.size:
             return []
         with self.file.reading():
-            letters = np.asarray(self.node[()], "<u2").T.reshape(self.dims[0], -1)
+            letters = np.asarray(_values(self.node), "<u2").T.reshape(self.dims[0], -1)
             return [row.tobytes().decode("utf-16-le") for row in letters]
 
     def text(self) -> str:
@@ -158,19 +162,19 @@ class Matrix73:
         if not self.size:
             return []
         with self.file.reading():
-            return [self.file.at(self.file.place(reference)) for reference in self.node[()].ravel()]
+            return [self.file.at(self.file.place(reference)) for reference in _values(self.node).ravel()]
 
     def structs(self) -> list[dict[str, int]]:
         """Return the place of each field, for each struct, column after column."""
         import h5py
 
         with self.file.reading():
-            if isinstance(self.node, h5py.Dataset):
+            if isinstance(self.node, h5py.h5d.DatasetID):
                 return [{} for _ in range(self.size)]
-            fields: Mapping[str, Any] = {name: self.node[name] for name in self.node}
-            if not _is_array(self.node):
-                return [{name: self.file.place(node) for name, node in fields.items()}]
-            elements = {name: node[()].ravel() for name, node in fields.items()}
+            names = _names(self.node)
+            if _first_of_array(self.node) is None:
+                return [{name: self.file.place((self.node, name)) for name in names}]
+            elements = {name: _values(h5py.h5o.open(self.node, name.encode())).ravel() for name in names}
             return [
                 {name: self.file.place(references[index]) for name, references in elements.items()}
                 for index in range(self.size)
@@ -181,20 +185,19 @@ def _matrix(file: Mat73, node: Any) -> Matrix73:
     """Tell what a dataset or group is."""
     import h5py
 
-    said = node.attrs.get("MATLAB_class", b"")
-    kind = said.decode() if isinstance(said, bytes) else str(said)
-    if isinstance(node, h5py.Group):
-        if "MATLAB_sparse" in node.attrs or kind not in {"", "struct"}:
+    said = _attribute(node, b"MATLAB_class")
+    kind = "" if said is None else said.decode() if isinstance(said, bytes) else str(said)
+    if isinstance(node, h5py.h5g.GroupID):
+        if h5py.h5a.exists(node, b"MATLAB_sparse") or kind not in {"", "struct"}:
             return Matrix73(file, "other", (1, 1), node)
-        dims = _reversed(next(iter(node.values())).shape) if _is_array(node) else (1, 1)
-        return Matrix73(file, "struct", dims, node)
+        first = _first_of_array(node)
+        return Matrix73(file, "struct", (1, 1) if first is None else _reversed(first.shape), node)
     dims = _reversed(node.shape)
-    if node.attrs.get("MATLAB_empty", 0):
-        dims = tuple(int(size) for size in node[()].ravel())
+    if len(node.shape) < 2 and _attribute(node, b"MATLAB_empty"):
+        dims = tuple(int(size) for size in _values(node).ravel())
         if len(dims) > 32 or min(dims, default=0) < 0 or (kind != "struct" and prod(dims) > 0):
             raise ValueError(f"an empty value of {' x '.join(map(str, dims))}")
-    is_reference = h5py.check_ref_dtype(node.dtype) is not None
-    if kind == "cell" or (is_reference and not kind):
+    if kind == "cell" or (not kind and _holds_references(node)):
         return Matrix73(file, "cell", dims, node)
     if kind in {"struct", "char"}:
         return Matrix73(file, {"struct": "struct", "char": "text"}[kind], dims, node)
@@ -202,17 +205,49 @@ def _matrix(file: Mat73, node: Any) -> Matrix73:
     return Matrix73(file, "numbers" if is_number else "other", dims, node)
 
 
-def _is_array(group: Any) -> bool:
-    """Whether a struct's fields are lists of references to its elements' values, and no cells."""
+def _values(node: Any) -> NDArray[Any]:
+    """Read all of a dataset."""
     import h5py
 
-    members = list(group.values())
-    return bool(members) and all(
-        isinstance(member, h5py.Dataset)
-        and h5py.check_ref_dtype(member.dtype) is not None
-        and "MATLAB_class" not in member.attrs
-        for member in members
-    )
+    values = np.empty(node.shape, node.dtype)
+    if values.size:
+        node.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    return values
+
+
+def _attribute(node: Any, name: bytes) -> Any:
+    """Read an attribute's single value; None if there is none of that name."""
+    import h5py
+
+    if not h5py.h5a.exists(node, name):
+        return None
+    attribute = h5py.h5a.open(node, name)
+    value = np.empty(attribute.shape, attribute.dtype)
+    attribute.read(value)
+    return value.ravel()[0] if value.size else None
+
+
+def _names(group: Any) -> list[str]:
+    """Names of a group's members."""
+    return [name.decode("utf-8") for name in group]
+
+
+def _holds_references(node: Any) -> bool:
+    """Whether a dataset's values are references to others."""
+    import h5py
+
+    return h5py.h5t.check_dtype(ref=node.dtype) is not None
+
+
+def _first_of_array(group: Any) -> Any:
+    """Return the first field of a struct array: a list of references to its elements' values, and no cell; else None."""
+    import h5py
+
+    name = next(iter(group), None)
+    first = None if name is None else h5py.h5o.open(group, name)
+    if not isinstance(first, h5py.h5d.DatasetID) or h5py.h5a.exists(first, b"MATLAB_class"):
+        return None
+    return first if _holds_references(first) else None
 
 
 def _reversed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ def one_trial(
     settings = {"ProtocolType": 5, "Autolearn": 4, "Autowater": 2, "Reversal": 1, "randomID": "0110", **gui}
     settings = {"SamplePeriod": 1.2, "DelayPeriod": 1.2} | {k: v for k, v in settings.items() if v is not None}
     return {
-        "states": list(states),
+        "states": chained(states),
         "state_names": list(state_names),
         "events": {"Port1In": list(left), "Port2In": list(right)},
         "start_s": start_s,
@@ -75,6 +75,17 @@ def one_trial(
         "gui": settings,
         "given": list(given),
     }
+
+
+def chained(states: Iterable[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+    """Let each state begin where the one before it ends, as a state machine does; NoResponse fills what is between."""
+    found: list[tuple[str, float, float]] = []
+    for name, entry, leave in states:
+        now = found[-1][2] if found else 0.0
+        if entry > now:
+            found.append(("NoResponse", now, entry))
+        found.append((name, max(entry, now), max(leave, entry, now) if leave == leave else leave))
+    return found
 
 
 def cell(values: Iterable[Any]) -> np.ndarray:

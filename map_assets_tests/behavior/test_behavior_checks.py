@@ -117,3 +117,12 @@ def test_a_block_that_does_not_fit_its_trials_fails(tables, column, values) -> N
 
 def test_a_session_without_blocks_passes(tables) -> None:
     assert checks.blocks_hold_their_trials(tables["trials"], tables["blocks"]).passed
+
+
+@pytest.mark.parametrize(("noted", "passed"), [("11:23:28", True), ("11:25:28", False), ("11:20:00", False)])
+def test_infos_start_is_held_against_the_trials(rig, noted, passed) -> None:
+    info = {"SessionDate": "25-Feb-2018", "SessionStartTime_UTC": noted}
+    verdict = checks.starts_agree(rig.read([rig.trial()], Info=info)["behavior_file"])
+    assert verdict.passed is passed
+    assert f"{verdict.figures['later_s']:g} s" in verdict.description
+    assert checks.starts_agree(rig.read([rig.trial()], Info=None)["behavior_file"]).passed

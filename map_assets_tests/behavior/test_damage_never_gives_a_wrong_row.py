@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -110,6 +111,21 @@ def break_number(data: dict[str, Any], trial: int, which: int) -> None:
         data["TrialSettings"][0, trial]["GaveFreeReward"] = np.full((1, 3), np.nan)
 
 
+def break_value(data: dict[str, Any], trial: int, which: int) -> None:
+    """Change one number of a state or an event by a second."""
+    record = data["RawEvents"]["Trial"][0, trial]
+    fields = [(record[kind], name) for kind in ("States", "Events") for name in record[kind]]
+    fields += [(data["RawData"], name) for name in ("OriginalStateTimestamps", "OriginalEventTimestamps")]
+    place, name = fields[which % len(fields)]
+    cells = place[name] if name in RAW else None
+    values = (place[name] if cells is None else cells[0, trial]).astype(float)
+    values.flat[which % values.size] += 1.0
+    if cells is None:
+        place[name] = values
+    else:
+        cells[0, trial] = values
+
+
 def shuffled(fields: dict[str, Any], order: Any) -> dict[str, Any]:
     names = list(fields)
     order.shuffle(names)
@@ -121,8 +137,8 @@ FEW = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_f
 
 
 @settings(max_examples=40, **FEW)
-@given(**ANYWHERE, how=st.sampled_from([break_length, break_number]))
-def test_a_field_of_another_length_or_without_a_number(tmp_path, expected, trial, which, how) -> None:
+@given(**ANYWHERE, how=st.sampled_from([break_length, break_number, break_value]))
+def test_a_field_of_another_length_or_value_or_without_a_number(tmp_path, expected, trial, which, how) -> None:
     data = fresh()
     how(data, trial, which)
     never_wrong(tmp_path, mat_bytes({"SessionData": data}, start_local(PLAN)), expected)
@@ -149,6 +165,23 @@ def test_a_range_of_bytes_that_is_cut_out(tmp_path, expected, begin, length) -> 
     at = int(begin * (len(content) - 1))
     is_read = never_wrong(tmp_path, content[:at] + content[at + length :], expected)
     assert not is_read or at < 128  # the header holds a text alone
+
+
+@cache
+def uncompressed() -> bytes:
+    from scipy.io import savemat
+
+    stream = io.BytesIO()
+    savemat(stream, {"SessionData": fresh()}, long_field_names=True, oned_as="row")
+    return stream.getvalue()
+
+
+@settings(max_examples=40, **FEW)
+@given(begin=st.floats(0, 1), length=st.integers(1, 400))
+def test_a_range_of_bytes_that_is_cut_out_of_an_uncompressed_file(tmp_path, expected, begin, length) -> None:
+    content = uncompressed()
+    at = int(begin * (len(content) - 1))
+    never_wrong(tmp_path, content[:at] + content[at + length :], expected)
 
 
 @settings(max_examples=25, **FEW)

@@ -235,6 +235,7 @@ def test_a_trial_that_is_not_kept_is_listed_with_the_reason(rig, case) -> None:
         "trial": 2,
         "start_s": start_s,
         "reason": reason,
+        "was_run": True,
     }
     assert tables["trials"]["until_s"].to_pylist() == pytest.approx([start_s or 20.0, 26.83])
     assert tables["trials"]["trial"].to_pylist() == [1, 3]
@@ -245,22 +246,17 @@ def test_a_trial_that_is_not_kept_is_listed_with_the_reason(rig, case) -> None:
 
 def test_a_trial_whose_two_records_disagree_is_skipped(rig) -> None:
     data = rig.trial()
-    file_states = rig.cell([np.array([[1, 2, 8, 10, 12, 14, 18]], np.uint8)])
-    raw = {
-        "OriginalStateNamesByNumber": rig.cell([rig.cell(rig.states)]),
-        "OriginalStateData": file_states,
-        "OriginalStateTimestamps": rig.cell([np.arange(8.0)[None]]),
-        "OriginalEventData": rig.cell([np.array([[109]])]),
-        "OriginalEventTimestamps": rig.cell([np.array([[0.1]])]),
-    }
+    raw = rig.session_data([data])["RawData"]
+    raw["OriginalStateData"] = rig.cell([raw["OriginalStateData"][0, 0][:, :-1]])
+    raw["OriginalStateTimestamps"] = rig.cell([raw["OriginalStateTimestamps"][0, 0][:, :-1]])
     tables = rig.read([data], RawData=raw)
     assert tables["trials"].num_rows == 0
     assert (
         only(tables["skipped_trials"])["reason"] == "TrialEnd was visited 0 times by RawData and 1 times by RawEvents"
     )
-    raw["OriginalStateTimestamps"] = rig.cell([np.arange(7.0)[None]])
+    raw["OriginalStateTimestamps"] = rig.cell([raw["OriginalStateTimestamps"][0, 0][:, :-1]])
     reason = only(rig.read([data], RawData=raw)["skipped_trials"])["reason"]
-    assert reason == "7 states were visited and 7 times written; one more time than states"
+    assert reason == "12 states were visited and 12 times written; one more time than states"
 
 
 def test_names_of_settings_are_the_files_own_where_it_has_them(rig) -> None:

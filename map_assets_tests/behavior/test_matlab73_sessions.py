@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pytest
 
 from map_assets.behavior.read import read_behavior
+from map_assets.simulate.matlab73 import Writer73, write_matlab73
 from map_assets.vocabulary.errors import BadInput, UnreadableFile
 from map_assets.vocabulary.files import FoundFile
 from map_assets.vocabulary.matlab import parse_matlab
@@ -17,78 +17,9 @@ from map_assets.vocabulary.matlab import parse_matlab
 NAME = "dl25_tw2_20180225_102508.mat"
 
 
-class Writer73:
-    """Writes what scipy loads (arrays of numbers, text, objects, fields) as MATLAB lays it out in HDF5."""
-
-    def __init__(self, path: Path) -> None:
-        import h5py
-
-        self.path = path
-        self.file = h5py.File(path, "w", userblock_size=512)
-        self.references = self.file.create_group("#refs#")
-        self.h5py = h5py
-        self.n_references = 0
-
-    def close(self) -> None:
-        self.file.close()
-        header = b"MATLAB 7.3 MAT-file, Platform: PCWIN64, Created on: Sun Feb 25 2018 HDF5 schema 1.00 .".ljust(124)
-        with self.path.open("r+b") as stream:
-            stream.write(header + b"\x00\x02IM")
-
-    def refer(self, value: Any) -> Any:
-        self.n_references += 1
-        name = f"r{self.n_references}"
-        self.put(self.references, name, value)
-        return self.references[name].ref
-
-    def put(self, group: Any, name: str, value: Any) -> None:
-        value = np.asarray(value)
-        if value.dtype.names:
-            made = group.create_group(name)
-            made.attrs["MATLAB_class"] = np.bytes_("struct")
-            for field in value.dtype.names:
-                if value.size == 1:
-                    self.put(made, field, value.flat[0][field])
-                else:
-                    self.cells(made, field, value[field], None)
-        elif value.dtype == object:
-            self.cells(group, name, value, "cell")
-        elif value.dtype.kind == "U":
-            letters = np.array([[ord(letter) for letter in row] for row in value.ravel().tolist()], np.uint16)
-            self.numbers(group, name, letters, "char")
-        else:
-            kind = {"f8": "double", "b1": "logical"}.get(value.dtype.str[1:], value.dtype.name)
-            self.numbers(group, name, np.atleast_2d(value), kind)
-
-    def numbers(self, group: Any, name: str, value: np.ndarray, kind: str) -> None:
-        if value.size:
-            made = group.create_dataset(name, data=value.T)
-        else:
-            made = group.create_dataset(name, data=np.array(value.shape if value.ndim > 1 else (0, 0), np.uint64))
-            made.attrs["MATLAB_empty"] = np.uint8(1)
-        made.attrs["MATLAB_class"] = np.bytes_(kind)
-
-    def cells(self, group: Any, name: str, value: np.ndarray, kind: str | None) -> None:
-        value = np.atleast_2d(value)
-        if not value.size:
-            self.numbers(group, name, np.empty(value.shape), kind or "cell")
-            return
-        references = np.empty(value.shape[::-1], self.h5py.ref_dtype)
-        for place, element in np.ndenumerate(value):
-            references[place[::-1]] = self.refer(element)
-        made = group.create_dataset(name, data=references, dtype=self.h5py.ref_dtype)
-        if kind:
-            made.attrs["MATLAB_class"] = np.bytes_(kind)
-
-
 def as_73(source: Path, path: Path) -> FoundFile:
     """Save a session once more, as MATLAB 7.3."""
-    from scipy.io import loadmat
-
-    writer = Writer73(path)
-    writer.put(writer.file, "SessionData", loadmat(source, chars_as_strings=True)["SessionData"])
-    writer.close()
-    facts = path.stat()
+    facts = write_matlab73(source, path).stat()
     return FoundFile(
         "rig1", path.parent, PurePosixPath(path.name), "behavior", facts.st_size, facts.st_mtime_ns, "RRig"
     )

@@ -96,7 +96,7 @@ def test_a_block_whose_first_trial_is_skipped_begins_with_the_next(tmp_path) -> 
     first = tables["blocks"].to_pylist()[0]
     second_trial = tables["trials"].to_pylist()[0]
     assert (first["first_trial"], first["start_s"]) == (2, second_trial["start_s"])
-    assert second_trial["is_auto_water"] is True
+    assert second_trial["is_auto_water"] is False  # the drop came in the block's first trial
     assert second_trial["start_s"] > 0
 
 
@@ -111,6 +111,55 @@ def test_a_block_whose_first_trial_is_skipped_begins_with_the_next(tmp_path) -> 
 def test_fields_of_another_length_are_refused(tmp_path, change, said) -> None:
     with pytest.raises(PiecesDoNotFit, match=said):
         read(tmp_path, change)
+
+
+ORDER = "TrialBlockOrder"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[ORDER].__setitem__((0, 0), 7),
+        lambda data: data[ORDER].__setitem__((0, np.flatnonzero(data[ORDER][0] == 1)[1]), 20),
+        lambda data: data[ORDER].__setitem__((0, 2), 2),
+        lambda data: data[ORDER].__setitem__((0, 2), 1),
+    ],
+)
+def test_an_order_that_does_not_count_up_within_blocks_is_refused(tmp_path, change) -> None:
+    with pytest.raises(PiecesDoNotFit, match=r"TrialBlockOrder says .* of trial \d+"):
+        read(tmp_path, change)
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_trial_whose_target_is_not_its_blocks_is_skipped(tmp_path, place) -> None:
+    plan = replace(PLAN, lost_share=0.0)
+    whole = read(tmp_path, plan=plan)
+
+    def change(data: Any) -> None:
+        data["TrialTypes"][0, place] = data["TrialTypes"][0, place] % 9 + 1
+
+    tables = read(tmp_path, change, plan)
+    (skipped,) = tables["skipped_trials"].to_pylist()
+    assert skipped["trial"] == place + 1
+    assert "; that of its block 1 is port mtl-" in skipped["reason"]
+    assert tables["block_ports"].equals(whole["block_ports"])
+
+
+def test_grids_of_which_either_axis_may_count_trials_are_refused(tmp_path) -> None:
+    def change(data: Any) -> None:
+        data["X_positions_mat"] = np.stack([data["X_positions_mat"][0, place] for place in range(3)], axis=2)
+
+    with pytest.raises(PiecesDoNotFit, match="X_positions_mat is 3 x 3 x 3, and trials may be"):
+        read(tmp_path, change, replace(PLAN, n_trials=3, lost_share=0.0))
+
+
+def test_the_number_of_the_protocol_is_the_files_own_where_no_trial_is_kept(tmp_path) -> None:
+    def change(data: Any) -> None:
+        for settings in data["TrialSettings"][0]:
+            settings["GUI"][0, 0]["ProtocolType"] = np.array([[7.0]])
+
+    tables = read(tmp_path, change)
+    assert (tables["trials"].num_rows, tables["behavior_file"]["task_protocol"].to_pylist()) == (0, [7])
 
 
 def test_a_session_none_of_whose_trials_was_run_is_refused(tmp_path) -> None:

@@ -100,3 +100,9 @@ def test_a_trial_time_that_is_no_day_is_refused(rig, nonsense) -> None:
 def test_a_date_or_time_that_cannot_be_read_is_named(rig, date, time) -> None:
     with pytest.raises(UnreadableFile, match=r"Info\.Session(Date|StartTime_UTC) is '"):
         start(rig, Info=info(date, time))
+
+
+@pytest.mark.parametrize("moment", [datetime(2018, 2, 25, 9, 0), datetime(2018, 2, 25, 22, 30)])
+def test_a_start_before_the_name_or_long_after_it_is_refused(rig, moment) -> None:
+    with pytest.raises(PiecesDoNotFit, match=r"its name says 2018-02-25 10:25 and its MATLABStartTimes 2018-02-25"):
+        start(rig, MATLABStartTimes=np.array([[datenum(moment)]]))

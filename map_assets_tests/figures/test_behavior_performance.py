@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from map_assets.behavior.tables import PHOTOSTIM_SITES
-from map_assets.figures.behavior_performance import draw, running_share, wilson_interval
+from map_assets.figures.behavior_performance import _sides, draw, running_share, wilson_interval
 from map_assets.figures.drawing import MAX_PNG_BYTES, Drawing, NotApplicable
 
 SESSION = "SC022_20190228_151010"
@@ -87,3 +87,28 @@ def test_sites_that_nobody_described_go_by_their_own_names(trials_of: Trials) ->
 def test_no_trials_are_not_applicable(trials_of: Trials) -> None:
     assert draw(SESSION, trials_of().slice(0, 0)) == NotApplicable("the session has no trials")
     assert isinstance(draw(SESSION, trials_of(1)), Drawing)
+
+
+def test_a_task_without_outcomes_has_no_performance(trials_of: Trials) -> None:
+    trials = trials_of(4, outcome=["N/A"] * 4, instruction=["none"] * 4, early_lick=[None] * 4)
+    assert draw(SESSION, trials) == NotApplicable("no trial of the session has an outcome: hit, miss or ignore")
+
+
+def test_free_choices_are_coloured_by_the_side_that_was_chosen(trials_of: Trials) -> None:
+    choice = ["left", "right", "middle", None, "left", "right"]
+    outcome = ["hit", "hit", "miss", "ignore", "miss", "hit"]
+    trials = trials_of(6, instruction=["none"] * 6, choice=choice, outcome=outcome, early_lick=[None] * 6)
+    assert _sides(trials).tolist() == ["left", "right", "middle", "none", "left", "right"]
+    drawing = draw(SESSION, trials)
+    for said in (b"chose left", b"chose right", b"chose middle", b"no choice", b"ignore (1)"):
+        assert said in drawing.svg
+    assert b"instructed" not in drawing.svg
+    assert b"early lick (" not in drawing.svg
+
+
+def test_where_it_is_unknown_whether_the_animal_licked_early_a_trial_is_not_usual(trials_of: Trials) -> None:
+    lit = {"photostim_onset_s": [None, 1.0] * 20, "photostim_site": [None, "left_alm"] * 20}
+    known = draw(SESSION, trials_of(**lit))
+    unknown = draw(SESSION, trials_of(**lit, early_lick=[None] * 40))
+    assert b"left_alm (n = 20)" in known.svg
+    assert b"left_alm (n = 0)" in unknown.svg

@@ -73,6 +73,13 @@ def test_without_a_hit_it_is_not_applicable(trials_of: Callable, tables_of: Call
     assert answer == NotApplicable("the session has no hit trial without early lick, given water or photostimulation")
 
 
+def test_hits_of_a_free_choice_have_no_instructed_side(trials_of: Callable, tables_of: Callable) -> None:
+    trials = trials_of(instruction=["none"] * 40, choice=["left", "right"] * 20)
+    assert draw(SESSION, **tables_of(trials)) == NotApplicable(
+        "no hit trial in which the unit was observed has an instructed side"
+    )
+
+
 def test_without_an_observed_unit_it_is_not_applicable(trials_of: Callable, tables_of: Callable) -> None:
     tables = tables_of(trials_of())
     nothing = tables | {name: tables[name].slice(0, 0) for name in ("units", "spikes", "trial_spikes", "psth")}

@@ -19,6 +19,8 @@ class Tracker:
     """Writes results into a folder and reads them."""
 
     session = "dl59_20190412_101500"
+    rig: str | None = "RRig"
+    """Where the files' share belongs; where it is not known, a camera without a map cannot be placed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +52,7 @@ class Tracker:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         facts = path.stat()
         role = role or {".txt": "tracking_map", ".avi": "video", ".mp4": "video"}.get(path.suffix, "tracking")
-        file = FoundFile("video", self.folder, PurePosixPath(name), role, facts.st_size, facts.st_mtime_ns)
+        file = FoundFile("video", self.folder, PurePosixPath(name), role, facts.st_size, facts.st_mtime_ns, self.rig)
         self.files.append(file)
         return file
 
@@ -75,6 +77,7 @@ class Tracker:
         start_s = [10.0 * (number - 1) for number in numbers]
         columns = {"session": [self.session] * len(numbers), "trial": pa.array(numbers, pa.int64())}
         times = {"start_s": start_s, "stop_s": [start + length_s for start in start_s]}
+        times["until_s"] = [*start_s[1:], *times["stop_s"][-1:]]
         return pa.table(columns | {name: pa.array(values, pa.float64()) for name, values in times.items()})
 
 

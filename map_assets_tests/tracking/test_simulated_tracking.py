@@ -32,7 +32,7 @@ def written(root: Path, filming: Filming) -> list[FoundFile]:
     found = []
     for path in write_tracking(root, replace(PLAN, filming=filming), TRIALS):
         facts, name = path.stat(), PurePosixPath(path.relative_to(root))
-        found.append(FoundFile("cameras", root, name, ROLES[path.suffix], facts.st_size, facts.st_mtime_ns))
+        found.append(FoundFile("cameras", root, name, ROLES[path.suffix], facts.st_size, facts.st_mtime_ns, "RRig"))
     return found
 
 
@@ -40,7 +40,8 @@ def trials_table() -> pa.Table:
     """As much of `trials` as tracking takes."""
     start_s = [trial.start_s for trial in TRIALS]
     stop_s = [trial.at_s(trial.length) for trial in TRIALS]
-    return pa.table({"trial": [trial.trial for trial in TRIALS], "start_s": start_s, "stop_s": stop_s})
+    columns = {"start_s": start_s, "stop_s": stop_s, "until_s": [*start_s[1:], *stop_s[-1:]]}
+    return pa.table({"trial": [trial.trial for trial in TRIALS], **columns})
 
 
 FORMS = st.builds(

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from pathlib import PurePosixPath
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from map_assets.behavior.read import read_behavior
+from map_assets.simulate.laboratory import write_session
+from map_assets.simulate.plans import Part, SessionPlan
 from map_assets.tracking.cameras import read_cameras
 from map_assets.tracking.read import read_tracking
+from map_assets.tracking.trial_map import never_run
 from map_assets.tracking.videos import parse_name
 from map_assets.vocabulary.errors import CompanionMissing, NameDoesNotParse, PiecesDoNotFit
+from map_assets.vocabulary.files import FoundFile
 
 
 def trials_of(table) -> dict[str, int]:
@@ -247,3 +255,60 @@ def test_the_rig_of_a_share_tells_its_cameras(tracker) -> None:
     tracker.files = [replace(tracker.csv("dl59_x_side_1.csv"), rig="RRig2")]
     row = tracker.read()[0].to_pylist()[0]
     assert (row["device"], row["jump_limit_px"]) == ("Camera 0", 20.0)
+
+
+def test_videos_count_the_trials_that_were_run_and_not_those_that_were_planned(tracker) -> None:
+    tracker.rig = "RRig-MTL"
+    for number in range(4):
+        tracker.csv(f"dl59_x_side_{number}-0000.csv")
+    skipped = pa.table({"trial": [3, 5], "was_run": [False, True]})
+    table, rejected = read_tracking(
+        tracker.session, tracker.files, tracker.trials([1, 2, 4, 6]), skipped_trials=skipped
+    )
+    assert [trials_of(table).get(f"dl59_x_side_{number}-0000.csv") for number in range(4)] == [1, 2, 4, None]
+    (refused,) = rejected
+    assert "by its number it is of trial 5, which the session did not keep" in str(refused.error)
+
+
+def test_what_was_never_run_is_told_by_the_behaviour_files_reader(tmp_path, tracker) -> None:
+    """The one trial that was planned and never run shifts the videos after it, and no other skipped trial does."""
+    plan = SessionPlan(
+        "dl59",
+        990059,
+        datetime(2019, 4, 12, 10, 15),
+        task="multi target licking",
+        n_trials=30,
+        lost_share=0.3,
+        probes=(),
+        parts=frozenset({Part.BEHAVIOR}),
+    )
+    (path,) = write_session(tmp_path / "lab", plan).files
+    file = FoundFile("rig1", path.parent, PurePosixPath(path.name), "behavior", path.stat().st_size, 0)
+    tables = read_behavior(plan.key, file)
+    was_run = {row["trial"] for row in tables["trials"].to_pylist()}
+    assert len(was_run) < 30
+    assert never_run(tables["skipped_trials"]) == set(range(1, 31)) - was_run
+    tracker.rig = "RRig-MTL"
+    last = tracker.csv(f"dl59_x_side_{len(was_run) - 1}-0000.csv")
+    table, _ = read_tracking(plan.key, [last], tables["trials"], skipped_trials=tables["skipped_trials"])
+    assert set(table["trial"].to_pylist()) == {max(was_run)}
+
+
+def test_without_map_and_rig_no_video_is_placed_where_the_rigs_count_differently(tracker) -> None:
+    tracker.rig = None
+    tracker.csv("dl59_x_side_1-0000.csv")
+    table, rejected = tracker.read()
+    assert table.num_rows == 0
+    assert "the rig is not known" in rejected["dl59_x_side_1-0000.csv"]
+    tracker.text("dl59_041219_side.txt", "1\t2\n")
+    assert trials_of(tracker.read()[0]) == {"dl59_x_side_1-0000.csv": 2}
+
+
+@pytest.mark.parametrize("name", ["dl59_20190411_side_2-0000.csv", "dl59_041119_side_2-0000.csv"])
+def test_a_result_of_another_day_in_the_sessions_folder_is_rejected(tracker, name) -> None:
+    tracker.csv("dl59_20190412_side_1-0000.csv")
+    tracker.csv("dl59_041219_side_3-0000.csv")
+    tracker.csv(name)
+    table, rejected = tracker.read()
+    assert set(trials_of(table).values()) == {1, 3}
+    assert "its name says 2019-04-11" in rejected[name]

@@ -6,6 +6,7 @@ file ends in one of two tables: `trials`, or `skipped_trials` with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import pyarrow as pa
 
 from map_assets.behavior.about import about_file, check_enough_trials
 from map_assets.behavior.bpod import BpodTrials, Numbers, read_bpod
+from map_assets.behavior.bpod_events import event_times
 from map_assets.behavior.kept_trials import KeptTrial, Skip, photostim_sites_of, read_trials, tables_of
 from map_assets.behavior.protocol import Protocol, read_protocol
 from map_assets.behavior.pybpod import PybpodLog
 from map_assets.behavior.settings import MenuNames, is_on, setting, settings_gui
 from map_assets.behavior.start import read_start
-from map_assets.behavior.visits import bitcode_start_s, event_times, is_free_water, named_visits
+from map_assets.behavior.visits import bitcode_start_s, is_free_water, named_visits
 from map_assets.vocabulary.files import FoundFile
 from map_assets.vocabulary.matlab import MatlabFile
 from map_assets.vocabulary.matlab_struct import Struct
@@ -139,7 +141,7 @@ class _Reader:
             "n_delays": len(found["delay"]),
             "n_go_cues": len(found["go"]),
             **self._photostim(index, protocol_type, autolearn, found["delay"]),
-            "bitcode": gui.text("randomID"),
+            "bitcode": _code(gui.text("randomID")),
             "bitcode_start_s": bitcode_start_s(bpod, index),
             "protocol_type": self.menus.name(settings, "ProtocolType", protocol_type),
             "autolearn": self.menus.name(settings, "Autolearn", autolearn),
@@ -153,6 +155,10 @@ class _Reader:
         light, code = self.protocol.photostim, float(self.bpod.stim_codes[index])
         if not code.is_integer():
             raise Skip(f"its stimulation code is {code:g}, no whole number")
+        if code != 0 and autolearn is None and self.period is not None:
+            raise Skip(
+                f"its stimulation code is {code:g}, and without Autolearn it is unknown whether it was stimulated"
+            )
         onset_s = light.onset_s(self.period, code, protocol_type, autolearn, delays_s)
         if onset_s is None:
             return dict.fromkeys(
@@ -174,6 +180,11 @@ def _instruction(reversal: float, trial_type: float) -> str:
     if instruction is None:
         raise Skip(f"trial type {trial_type:g} with Reversal {reversal:g} is no known instruction")
     return instruction
+
+
+def _code(written: str | None) -> str | None:
+    """Return a code of zeros and ones; None of anything else."""
+    return written if written is not None and re.fullmatch("[01]+", written) else None
 
 
 def _gave_free_reward(settings: Struct) -> bool:

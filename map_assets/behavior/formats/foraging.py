@@ -13,7 +13,8 @@ from map_assets.behavior.foraging_protocol import read_foraging_protocol
 from map_assets.behavior.foraging_trials import ForagingTrials
 from map_assets.behavior.kept_trials import read_trials, tables_of
 from map_assets.behavior.pybpod import PybpodLog
-from map_assets.behavior.start import Start, check_days
+from map_assets.behavior.pybpod_trials import LAST_STATE
+from map_assets.behavior.start import Start, check_start
 from map_assets.vocabulary.errors import PiecesDoNotFit
 from map_assets.vocabulary.files import FoundFile
 from map_assets.vocabulary.matlab import MatlabFile
@@ -21,7 +22,6 @@ from map_assets.vocabulary.session import SessionKey
 
 _EXPERIMENT, _SUBJECT, _SETUP, _TASK = "EXPERIMENT-NAME", "SUBJECT-NAME", "SETUP-NAME", "PROTOCOL-NAME"
 _SOFTWARE = ("BPOD-API-VERSION", "BPOD-GUI-VERSION")
-_END = "End"
 
 
 class Foraging:
@@ -46,8 +46,7 @@ class Foraging:
         _check(session, file, content)
         trials = ForagingTrials(content, protocol)
         check_enough_trials(file, len(trials), protocol.fewest_trials, protocol.source)
-        started = content.pc_time(int(content.trial_rows[0]))
-        check_days(file.path, session, {"first trial's PC-TIME": started.date()})
+        check_start(file.path, session, "first trial's PC-TIME", trials.started)
         kept, skipped = read_trials(trials.start_s, trials.read)
         kept = numbered_in_blocks(kept)
         setup = (content.name(_SETUP) or "").strip().lower()
@@ -55,7 +54,7 @@ class Foraging:
         about = about_file(
             file,
             content,
-            Start(started, "PC-TIME of the first trial", None),
+            Start(trials.started, "PC-TIME of the first trial", None),
             task=trials.task.task,
             task_protocol=trials.task.task_protocol,
             format=self.name,
@@ -74,11 +73,11 @@ FORMAT = Foraging()
 
 def _check(session: str, file: FoundFile, log: PybpodLog) -> None:
     """Hold the log against its session: there are trials, one ended, and the animal is the name's."""
-    ended = any(kind == "TRANSITION" and text == _END for kind, text in zip(log.kinds, log.texts, strict=True))
-    if not log.trial_rows.size or not ended:
+    ended = any(kind == "TRANSITION" and text == LAST_STATE for kind, text in zip(log.kinds, log.texts, strict=True))
+    if not ended:
         raise PiecesDoNotFit(
             file.path,
-            "it holds no trial" if not log.trial_rows.size else "no trial in it came to its end",
+            "no trial in it came to its end" if "TRIAL" in log.kinds else "it holds no trial",
             expected="at least one",
             todo="Set the file aside.",
         )

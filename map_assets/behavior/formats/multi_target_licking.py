@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from map_assets.behavior.about import about_file, check_enough_trials
 from map_assets.behavior.blocks import block_tables, numbered_in_blocks
 from map_assets.behavior.bpod import TODO_COPY, BpodTrials, read_bpod
+from map_assets.behavior.bpod_events import event_times
 from map_assets.behavior.kept_trials import KeptTrial, Skip, read_trials, tables_of
 from map_assets.behavior.protocol_file import ProtocolFile, read_protocol_file
 from map_assets.behavior.pybpod import PybpodLog
 from map_assets.behavior.settings import MenuNames, is_on, setting, settings_gui
 from map_assets.behavior.start import read_start
 from map_assets.behavior.targets import Targets
-from map_assets.behavior.visits import bitcode_start_s, event_times, is_free_water, named_visits
+from map_assets.behavior.visits import bitcode_start_s, is_free_water, named_visits
 from map_assets.vocabulary.errors import PiecesDoNotFit
 from map_assets.vocabulary.files import FoundFile
 from map_assets.vocabulary.matlab import MatlabFile
@@ -33,6 +34,7 @@ from map_assets.vocabulary.matlab_struct import Struct
 
 _CENTERS = ("X_center", "Y_center", "Z_center")
 _NEEDED_STATES = ("TrigTrialStart", "TrialEnd")
+_Place = tuple[tuple[str, Any], ...]
 _NEVER_RUN = "it was planned and never run"
 
 
@@ -90,13 +92,15 @@ class MultiTargetLicking:
         kept, skipped = read_trials(bpod.start_s, reader.trial)
         kept = numbered_in_blocks(kept)
         skipped = [{**row, "trial": int(numbers[row["trial"] - 1])} for row in skipped]
-        skipped += [{"trial": int(place) + 1, "reason": _NEVER_RUN} for place in np.flatnonzero(~was_run)]
+        skipped += [
+            {"trial": int(place) + 1, "reason": _NEVER_RUN, "was_run": False} for place in np.flatnonzero(~was_run)
+        ]
         about = about_file(
             file,
             content,
             read_start(session, data),
             task=protocol.task,
-            task_protocol=reader.first_type or min(protocol.protocol_types),
+            task_protocol=reader.protocol_type(file),
             format=self.name,
             protocol_file=protocol.source,
             n_trials=len(started),
@@ -111,7 +115,10 @@ FORMAT = MultiTargetLicking()
 
 
 class _Reader:
-    """Reads trials of one file by the task's rules, and each block off the first of its trials that is kept."""
+    """Reads trials of one file by the task's rules, and each block off its trials.
+
+    A block's target stands where most of its trials have it; what else is said of it, its first kept trial says.
+    """
 
     def __init__(
         self,
@@ -127,13 +134,43 @@ class _Reader:
         self.block = block
         self.targets = targets
         self.menus = MenuNames({"ProtocolType": protocol.protocol_types})
-        self.first_type: int | None = None
         self.about: dict[int, dict[str, Any]] = {}
-        self.ports: dict[int, list[dict[str, Any]]] = {}
+        self.first_of_block = set(np.unique(block, return_index=True)[1].tolist())
+        self.places = self._places()
+        self.ports = {number: [dict(place)] for number, place in self.places.items()}
+
+    def protocol_type(self, file: FoundFile) -> int:
+        """Return the number of the first trial's protocol that is of the task, else of the first that has any.
+
+        Raises
+        ------
+        PiecesDoNotFit
+            If no trial has one.
+        """
+        numbers = [settings.struct("GUI").number("ProtocolType") for settings in self.bpod.settings]
+        whole = [int(number) for number in numbers if number is not None and number.is_integer()]
+        if not whole:
+            raise PiecesDoNotFit(file.path, "no trial has a ProtocolType", expected="its number", todo=TODO_COPY)
+        return next((number for number in whole if number in self.protocol.protocol_types), whole[0])
+
+    def _place(self, index: int) -> _Place:
+        target = self.targets.of(index, int(self.numbers[index]), float(self.bpod.trial_types[index]))
+        y = self.bpod.settings[index].struct("GUI").number("Y_center")
+        return (("port", target.port), ("position_x", target.x), ("position_y", y), ("position_z", target.z))
+
+    def _places(self) -> dict[int, _Place]:
+        """Find each block's target and where it stands: as most of its trials have it."""
+        found: dict[int, Counter[_Place]] = {}
+        for index, block in enumerate(self.block.tolist()):
+            try:
+                found.setdefault(block, Counter())[self._place(index)] += 1
+            except Skip:
+                continue  # it says the same when the trial itself is read
+        return {block: places.most_common(1)[0][0] for block, places in found.items() if places}
 
     def trial(self, index: int) -> KeptTrial:
         """Read the run trial at `index` (from 0), or raise `Skip` with the first reason that applies."""
-        bpod, number, block = self.bpod, int(self.numbers[index]), int(self.block[index]) or None
+        bpod, number, block = self.bpod, int(self.numbers[index]), int(self.block[index])
         settings = bpod.settings[index]
         gui = settings.struct("GUI")
         lacking = [name for name in _NEEDED_STATES if name not in bpod.state_names[index]]
@@ -146,7 +183,10 @@ class _Reader:
         for state in _NEEDED_STATES:
             if not len(states[state]):
                 raise Skip(f"{state} was never visited")
-        target = self.targets.of(index, number, float(bpod.trial_types[index]))
+        place = self._place(index)
+        if place != self.places[block]:
+            here, there = (", ".join(f"{name} {value}" for name, value in one) for one in (place, self.places[block]))
+            raise Skip(f"its target is {here}; that of its block {block} is {there}")
         about = {
             "n_licks_for_reward": _whole(gui, "NumLicksForReward"),
             "roll_deg": gui.number("RollDeg"),
@@ -164,7 +204,7 @@ class _Reader:
             "until_s": stop_s if until_s is None else until_s,
             "instruction": "none",
             "outcome": "N/A",
-            "is_auto_water": is_on(gui, "Autowater") or (block is not None and block not in self.about),
+            "is_auto_water": is_on(gui, "Autowater") or index in self.first_of_block,
             "is_free_water": is_free_water(bpod, index),
             **dict.fromkeys(("n_samples", "n_delays", "n_go_cues"), 0),
             "bitcode": self._bitcode(number),
@@ -173,11 +213,7 @@ class _Reader:
             "block": block,
         }
         licks = {port: event_times(bpod.events[index], name) for port, name in self.protocol.lick_ports.items()}
-        self.first_type = self.first_type or int(protocol_type)
-        if block is not None and block not in self.about:
-            self.about[block] = about
-            position = {"position_x": target.x, "position_y": gui.number("Y_center"), "position_z": target.z}
-            self.ports[block] = [{"port": target.port, **position}]
+        self.about.setdefault(block, about)
         return KeptTrial(row, {"trialend": states["TrialEnd"]}, licks)
 
     def _bitcode(self, number: int) -> str | None:
@@ -193,7 +229,13 @@ def _whole(gui: Struct, name: str) -> int | None:
 
 
 def _blocks(data: Struct, n_planned: int) -> NDArray[np.int64]:
-    """Block of each planned trial, from 1: one begins where the order within the block is 1; 0 before the first."""
+    """Block of each planned trial, from 1: one begins where the order within the block is 1.
+
+    Raises
+    ------
+    PiecesDoNotFit
+        If a trial is neither the first of a block nor the next one of it.
+    """
     order = data.numbers("TrialBlockOrder")
     if len(order) != n_planned or not np.isfinite(order).all():
         raise PiecesDoNotFit(
@@ -202,4 +244,14 @@ def _blocks(data: Struct, n_planned: int) -> NDArray[np.int64]:
             expected="one place within its block for each trial",
             todo=TODO_COPY,
         )
-    return np.cumsum(order == 1)
+    is_first = order == 1
+    wrong = np.flatnonzero(~is_first & (order != np.r_[0, order[:-1]] + 1))
+    if wrong.size:
+        at = int(wrong[0])
+        raise PiecesDoNotFit(
+            data.path,
+            f"TrialBlockOrder says {order[at]:g} of trial {at + 1}" + (f" after {order[at - 1]:g}" if at else ""),
+            expected="1, or one more than of the trial before",
+            todo=TODO_COPY,
+        )
+    return np.cumsum(is_first)

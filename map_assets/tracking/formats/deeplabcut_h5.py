@@ -60,7 +60,7 @@ class DeepLabCutH5:
                 expected="as many",
                 todo=TODO,
             )
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, and is refused as that
             single = np.asfortranarray(values, np.float32)
         columns = [pa.array(single[:, place], pa.float32(), from_pandas=True) for place in range(single.shape[1])]
         return pose_of(path, _named(path, names), frame, columns)
