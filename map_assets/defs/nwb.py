@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from map_assets.catalog import BY_NAME
 from map_assets.config import Config
 from map_assets.defs.stage import Check, Made, Work, stage
+from map_assets.nwb.header import Publication
 from map_assets.nwb.inspect import inspect_nwb
 from map_assets.nwb.row import make_nwb_row
 from map_assets.nwb.tables import NWB_FILE
 from map_assets.nwb.verdicts import nwb_gives_the_tables_back, nwb_is_clean, nwb_validates
-from map_assets.nwb.write import write_nwb
+from map_assets.nwb.write import OPTIONAL, REQUIRED, write_nwb
 from map_assets.vocabulary.errors import NoSubject
-
-_REQUIRED = ("sessions", "trials")
-_OPTIONAL = (
-    "trial_events", "licks", "photostim_sites", "skipped_trials", "tracking", "recordings", "probe_sites", "probes", "clock_maps",
-    "sortings", "units", "spikes", "trial_spikes", "electrodes", "unit_stats",
-)  # fmt: skip
 
 
 def _laboratory(config: Config) -> object:
-    return [config.lab.name, config.lab.institution]
+    return [config.lab.name, config.lab.institution, config.lab.keywords, config.lab.related_publications]
 
 
 @stage(
     writes=[NWB_FILE],
-    reads=_REQUIRED,
-    may_read=_OPTIONAL,
-    needs=("subject", "insertions"),
+    reads=REQUIRED,
+    may_read=OPTIONAL,
+    needs=("subject",),
     group="nwb",
     kinds={"nwb"},
+    version="2",
     parameters=_laboratory,
     checks=(
         Check(nwb_validates, "nwb_file", ("nwb_file",), is_blocking=True),
@@ -44,15 +39,22 @@ def nwb_file(work: Work) -> Made:
         raise NoSubject(
             f"The registry has no animal named as in {work.session}: import its row with `map-assets registry import SHEET`."
         )
-    services = work.services
-    insertions = services.registry.insertions_of(work.session)
-    tables = {name: work.tables[name] for name in (*_REQUIRED, *_OPTIONAL) if name in work.tables and name in BY_NAME}
+    services, lab = work.services, work.services.config.lab
+    roots = {name: share.path for name, share in services.config.shares.items()}
     version = services.store.write_file(
         "nwb",
         work.session,
         ".nwb",
-        lambda path: write_nwb(path, work.session, tables, subject, services.laboratory, insertions),
+        lambda path: write_nwb(
+            path,
+            work.session,
+            work.tables,
+            subject,
+            services.laboratory,
+            publication=Publication(lab.keywords, lab.related_publications),
+            roots=roots,
+        ),
     )
-    inspection = inspect_nwb(version.path, tables)
+    inspection = inspect_nwb(version.path, work.tables)
     relpath = version.path.relative_to(services.store.root).as_posix()
     return Made({"nwb_file": make_nwb_row(work.session, version.path, relpath, inspection)})

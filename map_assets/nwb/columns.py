@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ from numpy.typing import NDArray
 _CHUNK_BYTES = 256 * 1024
 _COMPRESS_FROM_BYTES = 64 * 1024
 
-_RESERVED = frozenset(
-    {"id", "name", "description", "parent", "columns", "colnames", "spike_times", "obs_intervals", "electrodes"}
-    | {"electrode_group", "waveforms", "waveform_mean", "waveform_sd", "waveform_rate", "waveform_unit", "resolution"}
-    | {"spike_times_index", "obs_intervals_index", "electrodes_index", "sample_rate_hz"}
+TABLE_WORDS = frozenset({"id", "name", "description", "parent", "columns", "colnames"})
+"""What every table of the file is or has itself; no column may be called so."""
+
+_RESERVED = (
+    TABLE_WORDS
+    | {"spike_times", "obs_intervals", "electrodes", "electrode_group", "waveforms", "waveform_mean", "waveform_sd"}
+    | {"waveform_rate", "waveform_unit", "resolution", "spike_times_index", "obs_intervals_index", "electrodes_index"}
+    | {"sample_rate_hz", "waveform_source"}
 )
 """Names of the units table that no metric may take."""
 
@@ -24,6 +29,18 @@ _RESERVED = frozenset(
 def plain_name(text: str) -> str:
     """Return `text` without the characters that no NWB object may have in its name."""
     return "".join("-" if letter in "/\\:" else letter for letter in text).strip() or "unnamed"
+
+
+def distinct_names(found: Sequence[str]) -> list[str]:
+    """Return a name for each of different texts; where two would have the same, the later one gets a number."""
+    names: list[str] = []
+    for text in found:
+        name, plain, n = plain_name(text), plain_name(text), 1
+        while name in names:
+            n += 1
+            name = f"{plain} {n}"
+        names.append(name)
+    return names
 
 
 def column_name(name: str) -> str:
@@ -51,7 +68,7 @@ def column(name: str, description: str, values: NDArray[Any] | Sequence[Any]) ->
     return VectorData(name=name, description=description, data=data)
 
 
-def ragged(name: str, description: str, values: NDArray[Any], ends: NDArray[np.integer]) -> list[Any]:
+def ragged(name: str, description: str, values: NDArray[Any] | Sequence[Any], ends: NDArray[np.integer]) -> list[Any]:
     """Make a column whose cells are pieces of one flat array, and its index.
 
     Parameters
@@ -107,7 +124,35 @@ def plain_column(name: str, description: str, values: pa.ChunkedArray) -> Any | 
         return None if np.isnan(numbers).all() else column(name, description.replace("null", "NaN"), numbers)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return column(name, description.replace("null", "empty"), texts(values))
+    if pa.types.is_timestamp(kind):
+        return column(name, f"{description.replace('null', 'empty')} (ISO 8601, UTC)", iso_texts(values))
     return None
+
+
+def iso_texts(values: pa.ChunkedArray) -> list[str]:
+    """Instants as ISO 8601 texts in UTC; null becomes an empty text."""
+    return ["" if one is None else one.astimezone(UTC).isoformat() for one in values.to_pylist()]
+
+
+def columns_of(name: str, description: str, values: pa.ChunkedArray) -> list[Any]:
+    """Make the columns that hold one column of a table as it stands: none, one, or a column of lists and its index.
+
+    A null list is an empty one, and a null within a list of numbers is NaN.
+    """
+    kind = values.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        made = plain_column(name, description, values)
+        return [] if made is None else [made]
+    lists = values.combine_chunks()
+    flat = lists.flatten()
+    if not len(flat):
+        return []
+    ends = np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False))
+    meaning = description.replace("null", "empty")
+    if pa.types.is_string(flat.type) or pa.types.is_large_string(flat.type):
+        return ragged(name, meaning, texts(pa.chunked_array([flat])), ends)
+    numbers = flat.to_numpy(zero_copy_only=False) if not flat.null_count else floats(pa.chunked_array([flat]))
+    return ragged(name, meaning, np.asarray(numbers), ends)
 
 
 def meaning_of(field: pa.Field) -> str:

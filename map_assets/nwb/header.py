@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, time
 from importlib.metadata import version
 from typing import Any
@@ -12,9 +13,26 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from map_assets.nwb.probes import probes_of
 from map_assets.vocabulary.subject import Laboratory, Subject
 
 _LAST_FIRST = re.compile(r"[\w\s\-.']+, +[\w\s\-.']+")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a lab says of all its files.
+
+    Parameters
+    ----------
+    keywords : tuple of str
+        Beside those that follow from the tables.
+    related : tuple of str
+        Publications on these data, as ``doi:10.1101/2023.03.01.530520``.
+    """
+
+    keywords: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
 
 
 def make_file(
@@ -24,6 +42,7 @@ def make_file(
     laboratory: Laboratory,
     identifier: str,
     written_at: datetime,
+    publication: Publication,
 ) -> Any:
     """Make the NWB file in memory, without data.
 
@@ -37,6 +56,8 @@ def make_file(
         Of the file.
     written_at : datetime.datetime
         With zone; the file's creation date.
+    publication : Publication
+        What the lab adds: keywords, and where it has published on these data.
     """
     from pynwb import NWBFile
 
@@ -54,7 +75,8 @@ def make_file(
         lab=laboratory.name or None,
         institution=laboratory.institution or None,
         experiment_description=f"Task {session['task']}, protocol {session['task_protocol']}.",
-        keywords=_keywords(session, tables),
+        keywords=list(dict.fromkeys([*_keywords(session, tables), *publication.keywords])),
+        related_publications=list(publication.related) or None,
         was_generated_by=[["map_assets", version("map-assets")]],
         subject=_subject(subject, start, zone),
     )
@@ -85,9 +107,9 @@ def has_photostim(trials: pa.Table) -> bool:
 
 def _description(session: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> str:
     parts = [f"{tables['trials'].num_rows} trials"]
-    if "probes" in tables:
-        parts.append(f"{tables['probes'].num_rows} probes")
-    if "tracking" in tables:
+    if n_probes := len(probes_of(tables)):
+        parts.append(f"{n_probes} probes")
+    if "tracking" in tables and tables["tracking"].num_rows:
         parts.append(f"{len(tables['tracking']['camera'].unique())} tracked cameras")
     rig = f" on rig {session['rig']}" if session["rig"] else ""
     return f"Session {session['session']} of animal {session['animal']}{rig}: {', '.join(parts)}."
@@ -96,8 +118,8 @@ def _description(session: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> 
 def _keywords(session: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[str]:
     words = ["behavior", session["task"]]
     words += ["optogenetics"] if has_photostim(tables["trials"]) else []
-    words += ["electrophysiology", "extracellular recording"] if "probes" in tables or "units" in tables else []
-    words += ["pose estimation"] if "tracking" in tables else []
+    words += ["electrophysiology", "extracellular recording"] if probes_of(tables) else []
+    words += ["pose estimation"] if "tracking" in tables and tables["tracking"].num_rows else []
     return words
 
 
@@ -114,9 +136,16 @@ def notes_of(session: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list
         )
     if session["experimenter"] and not _is_full_name(session["experimenter"]):
         told.append(f"Experimenter as registered: {session['experimenter']}.")
+    not_here = [name for name in ("instruction", "outcome") if _is_absent(tables["trials"], name)]
+    told += [f"The task has no {name}: the column says so in every trial." for name in not_here]
     skipped = tables.get("skipped_trials")
     if skipped is not None and skipped.num_rows:
         reasons = pc.value_counts(skipped["reason"].combine_chunks()).to_pylist()
         counted = "; ".join(f"{one['counts']} ({one['values']})" for one in reasons)
         told.append(f"Trials of the behaviour file that are not in the trials table: {counted}.")
     return told
+
+
+def _is_absent(trials: pa.Table, name: str) -> bool:
+    """Whether a task has no such thing at all."""
+    return trials.num_rows > 0 and bool(pc.all(pc.is_in(trials[name], pa.array(["none", "N/A"]))).as_py())

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 _NAMESPACE = UUID("6f5b9d0e-3d0a-5c0e-9d57-1f0a3f3c8a11")
 
 
-def file_identifier(session: str, tables: Mapping[str, pa.Table]) -> str:
+def file_identifier(session: str, tables: Mapping[str, pa.Table], variant: str = "") -> str:
     """Return the UUID that the session key and the tables' content give; the same tables give the same one.
 
     Parameters
@@ -23,6 +23,8 @@ def file_identifier(session: str, tables: Mapping[str, pa.Table]) -> str:
         Session key.
     tables : mapping of str to pyarrow.Table
         The tables that the file is made of. How they are cut into chunks, and their metadata, do not count.
+    variant : str
+        Names a file of the same tables that holds them otherwise.
     """
     digest = hashlib.sha256()
     for name in sorted(tables):
@@ -31,7 +33,7 @@ def file_identifier(session: str, tables: Mapping[str, pa.Table]) -> str:
         for field in sorted(table.schema, key=lambda one: one.name):
             digest.update(f"column {field.name} {_kind(field.type)}\n".encode())
             _feed(digest, table[field.name].chunks, field.type)
-    return str(uuid5(_NAMESPACE, f"{session} {digest.hexdigest()}"))
+    return str(uuid5(_NAMESPACE, f"{session} {digest.hexdigest()}{variant}"))
 
 
 def _kind(of: pa.DataType) -> str:

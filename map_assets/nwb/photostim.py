@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from map_assets.nwb.columns import floats, plain_name
+from map_assets.nwb.columns import distinct_names, floats, plain_name
 from map_assets.nwb.timing import when
-from map_assets.vocabulary.errors import TableDoesNotFit
 
 _WATT_PER_MW = 1e-3
 
@@ -23,32 +23,32 @@ def add_photostim(nwbfile: Any, trials: pa.Table, sites: pa.Table | None) -> lis
     Returns
     -------
     list of str
-        Sentences on what could not be added and why.
-
-    Raises
-    ------
-    TableDoesNotFit
-        If a stimulated trial lacks its site, duration or power.
+        Sentences on what could not be added and why: a trial without site, duration or power, an unknown site.
     """
-    stimulated = trials.filter(pc.is_valid(trials["photostim_onset_s"])).sort_by([("photostim_onset_s", "ascending")])
-    for name in ("photostim_site", "photostim_duration_s", "photostim_power_mw"):
-        if stimulated[name].null_count:
-            raise TableDoesNotFit(f"trials: {stimulated[name].null_count} trials with photostim_onset_s lack {name}")
+    needed = ("photostim_onset_s", "photostim_site", "photostim_duration_s", "photostim_power_mw")
+    n_all = trials.num_rows - trials["photostim_onset_s"].null_count
+    is_whole = functools.reduce(pc.and_, [pc.is_valid(trials[name]) for name in needed])
+    stimulated = trials.filter(is_whole).sort_by([("photostim_onset_s", "ascending")])
     known = {row["photostim_site"]: row for row in sites.to_pylist()} if sites is not None else {}
     notes = []
-    for name in pc.unique(stimulated["photostim_site"]).to_pylist():
-        rows = stimulated.filter(pc.equal(stimulated["photostim_site"], name))
-        if name in known:
-            _add_site(nwbfile, known[name], rows)
+    if stimulated.num_rows < n_all:
+        n_left = n_all - stimulated.num_rows
+        notes.append(
+            f"Photostimulation of {n_left} trials is in the trials table only: site, duration or power is unknown."
+        )
+    found = pc.unique(stimulated["photostim_site"]).to_pylist()
+    for site, name in zip(found, distinct_names(found), strict=True):
+        rows = stimulated.filter(pc.equal(stimulated["photostim_site"], site))
+        if site in known:
+            _add_site(nwbfile, name, known[site], rows)
         else:
-            notes.append(f"Photostimulation {name} is in the trials table only: its site is not described.")
+            notes.append(f"Photostimulation {site} is in the trials table only: its site is not described.")
     return notes
 
 
-def _add_site(nwbfile: Any, site: Mapping[str, Any], rows: pa.Table) -> None:
+def _add_site(nwbfile: Any, name: str, site: Mapping[str, Any], rows: pa.Table) -> None:
     from pynwb.ogen import OptogeneticSeries, OptogeneticStimulusSite
 
-    name = plain_name(site["photostim_site"])
     place = OptogeneticStimulusSite(
         name=name,
         device=_device(nwbfile, plain_name(site["device"])),

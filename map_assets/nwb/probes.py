@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from map_assets.nwb.columns import column, floats, names_of, plain_column, plain_name, texts, wholes
-from map_assets.vocabulary.session import SessionKey
-from map_assets.vocabulary.subject import Insertion
+from map_assets.nwb.columns import column, floats, meaning_of, names_of, plain_column, plain_name, texts, wholes
 
 NO_REGION = "root"
 """The whole brain in the Allen ontology: the location of an electrode of which no finer region is known."""
@@ -36,35 +34,21 @@ def probes_of(tables: Mapping[str, pa.Table]) -> list[int]:
     return sorted({probe for name in names if name in tables for probe in pc.unique(tables[name]["probe"]).to_pylist()})
 
 
-def add_probes(nwbfile: Any, session: str, tables: Mapping[str, pa.Table], insertions: Sequence[Insertion]) -> None:
+def add_probes(nwbfile: Any, tables: Mapping[str, pa.Table]) -> None:
     """Add each probe's device and electrode group, and the electrodes of all probes."""
     rows = {row["probe"]: row for row in tables["probes"].to_pylist()} if "probes" in tables else {}
-    electrodes = _electrodes(tables)
+    aims = {row["probe"]: row for row in tables["insertions"].to_pylist()} if "insertions" in tables else {}
+    electrodes = electrodes_of(tables)
     for probe in probes_of(tables):
         name = f"probe{probe}"
         nwbfile.create_electrode_group(
             name=name,
             description=f"Recorded contacts of probe {probe}.",
-            location=_location(probe, insertion_of(session, probe, insertions), electrodes),
+            location=_location(probe, aims.get(probe), electrodes),
             device=_device(nwbfile, name, probe, rows.get(probe, {})),
         )
     if electrodes is not None:
         _add_electrodes(nwbfile, electrodes)
-
-
-def insertion_of(session: str, probe: int, insertions: Sequence[Insertion]) -> Insertion | None:
-    """Return where the session's probe was aimed, or None where the registry does not tell.
-
-    An insertion that names the time of its behaviour file goes before one that names the day only.
-    """
-    key = SessionKey.parse(session)
-    fitting = []
-    for one in insertions:
-        digits = "".join(letter for letter in one.behavior_time or "" if letter.isdigit())
-        is_same_day = (one.animal, one.session_date, one.probe) == (key.animal, key.name_date, probe)
-        if is_same_day and (not digits or f"{key.name_time:%H%M%S}".startswith(digits)):
-            fitting.append((len(digits), one))
-    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
 def _device(nwbfile: Any, name: str, probe: int, row: Mapping[str, Any]) -> Any:
@@ -91,7 +75,7 @@ def _device(nwbfile: Any, name: str, probe: int, row: Mapping[str, Any]) -> Any:
     )
 
 
-def _location(probe: int, insertion: Insertion | None, electrodes: pa.Table | None) -> str:
+def _location(probe: int, insertion: Mapping[str, Any] | None, electrodes: pa.Table | None) -> str:
     parts = [] if insertion is None else _target(insertion)
     if electrodes is not None and "region" in electrodes.column_names:
         regions = pc.unique(electrodes.filter(pc.equal(electrodes["probe"], probe))["region"].drop_null()).to_pylist()
@@ -99,19 +83,18 @@ def _location(probe: int, insertion: Insertion | None, electrodes: pa.Table | No
     return "; ".join(parts) or "unknown"
 
 
-def _target(insertion: Insertion) -> list[str]:
-    area = " ".join(part for part in (insertion.brain_area, insertion.hemisphere) if part)
-    places = {"AP": insertion.ap_um, "ML": insertion.ml_um, "depth": insertion.depth_um}
-    angles = {"theta": insertion.theta_deg, "phi": insertion.phi_deg, "beta": insertion.beta_deg}
+def _target(insertion: Mapping[str, Any]) -> list[str]:
+    area = " ".join(part for part in (insertion["brain_area"], insertion["hemisphere"]) if part)
+    places = {"AP": insertion["ap_um"], "ML": insertion["ml_um"], "depth": insertion["depth_um"]}
+    angles = {"theta": insertion["theta_deg"], "phi": insertion["phi_deg"], "beta": insertion["beta_deg"]}
     told = [f"{name} {value:+.0f} um" for name, value in places.items() if value is not None]
     told += [f"{name} {value:g} deg" for name, value in angles.items() if value is not None]
-    source = (
-        f" from {insertion.skull_reference} (anterior, right and dorsal positive)" if insertion.skull_reference else ""
-    )
+    reference = insertion["skull_reference"]
+    source = f" from {reference} (anterior, right and dorsal positive)" if reference else ""
     return [f"aimed at {area}"] * bool(area) + [f"{', '.join(told)}{source}"] * bool(told)
 
 
-def _electrodes(tables: Mapping[str, pa.Table]) -> pa.Table | None:
+def electrodes_of(tables: Mapping[str, pa.Table]) -> pa.Table | None:
     """All recorded contacts in order of probe and contact, with their channel where it is known; None without any."""
     known = tables.get("electrodes", tables.get("probe_sites"))
     if known is None or not known.num_rows:
@@ -161,12 +144,15 @@ def _places(electrodes: pa.Table) -> list[Any]:
         ),
         column(
             "region_status",
-            "labelled, outside (traced, but in no labelled voxel), or not traced",
+            meaning_of(electrodes.schema.field("region_status")),
             texts(electrodes["region_status"]),
         ),
     ]
     for name, (source, meaning) in _CCF.items():
         made = plain_column(name, meaning, electrodes[source])
+        columns += [] if made is None else [made]
+    for name in ("region_id", "position_source"):
+        made = plain_column(name, meaning_of(electrodes.schema.field(name)), electrodes[name])
         columns += [] if made is None else [made]
     if electrodes["hemisphere"].null_count < electrodes.num_rows:
         meaning = "left or right by the CCF midline; unknown where not traced"

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from map_assets.nwb.columns import column, floats, meaning_of, names_of, plain_column, plain_name, texts, wholes
+from map_assets.nwb.columns import column, distinct_names, floats, meaning_of, names_of, plain_column, texts, wholes
 
 _TIMES = {
+    "until_s": ("until_time", "start of the next trial, also of a skipped one; of the last trial its stop (s)"),
     "sample_s": ("sample_time", "start of the trial's sample, the last one that counts (s); NaN if none"),
     "delay_s": ("delay_time", "start of the trial's delay, the last one that counts (s); NaN if none"),
     "go_s": ("go_time", "start of the trial's go cue, the last one that counts (s); NaN if none"),
@@ -22,6 +23,8 @@ _FEW = frozenset({"n_samples", "n_delays", "n_go_cues"})
 """Counts that are often 0 or 1; as int8 the NWB inspector does not take them for flags."""
 _COUNTED = {"sample": "sample_s", "delay": "delay_s", "go": "go_s"}
 _SAME_S = 1e-6
+_IN_TIME = [("start_s", "ascending"), ("trial", "ascending"), ("event_id", "ascending")]
+_EPHYS = "Ephys recording system"
 
 
 def add_trials(nwbfile: Any, trials: pa.Table) -> None:
@@ -74,9 +77,11 @@ def add_events(nwbfile: Any, events: pa.Table, trials: pa.Table) -> None:
     An animal that licks early hears sample and delay again, so that a trial may have several; ``is_counted`` marks the
     one that the trials table names.
     """
-    for name in pc.unique(events["event"]).to_pylist():
-        rows = events.filter(pc.equal(events["event"], name)).sort_by([("start_s", "ascending")])
+    kinds = pc.unique(events["event"]).to_pylist()
+    for name, plain in zip(kinds, distinct_names(kinds), strict=True):
+        rows = events.filter(pc.equal(events["event"], name)).sort_by(_IN_TIME)
         columns = [*_when(rows["start_s"], f"entry of the state {name}"), _duration(rows), _trial(rows)]
+        columns.append(column("event_id", meaning_of(rows.schema.field("event_id")), wholes(rows["event_id"])))
         if name in _COUNTED:
             columns.append(
                 column(
@@ -85,30 +90,51 @@ def add_events(nwbfile: Any, events: pa.Table, trials: pa.Table) -> None:
                     _is_counted(rows, trials, _COUNTED[name]),
                 )
             )
-        _add_table(nwbfile, name, f"Visits of the task state {name}, in time order.", columns)
+        _add_table(nwbfile, plain, f"Visits of the task state {name}, in time order.", columns)
 
 
 def add_licks(nwbfile: Any, licks: pa.Table) -> None:
     """Add the licks, with the trial that each belongs to."""
     if not licks.num_rows:
         return
-    rows = licks.sort_by([("time_s", "ascending")])
+    rows = licks.sort_by([("time_s", "ascending"), ("trial", "ascending"), ("lick_id", "ascending")])
     columns = [
         *_when(rows["time_s"], "onset of the contact"),
         _trial(rows),
         column("port", "lick port that was touched", texts(rows["port"])),
+        column("lick_id", meaning_of(rows.schema.field("lick_id")), wholes(rows["lick_id"])),
     ]
     _add_table(nwbfile, "licks", "Contacts of the tongue with the lick ports, in time order.", columns)
 
 
-def _add_table(nwbfile: Any, name: str, description: str, columns: list[Any]) -> None:
+def add_rig_events(nwbfile: Any, events: pa.Table) -> None:
+    """Add the rig's events as the ephys system saw them, on the session clock, with their trials."""
+    if not events.num_rows:
+        return
+    rows = events.sort_by([("time_s", "ascending"), ("trial", "ascending"), ("event_id", "ascending")])
+    columns = [
+        *_when(rows["time_s"], "time of the event"),
+        _trial(rows),
+        column("event", meaning_of(rows.schema.field("event")), texts(rows["event"])),
+    ]
+    for name in ("port", "probe", "event_id"):
+        made = plain_column(name, meaning_of(rows.schema.field(name)), rows[name])
+        columns += [] if made is None else [made]
+    _add_table(
+        nwbfile, "rig_events", "Events of the rig as the ephys recording saw them, in time order.", columns, _EPHYS
+    )
+
+
+def _add_table(
+    nwbfile: Any, name: str, description: str, columns: list[Any], source: str = "Behaviour control system"
+) -> None:
     from pynwb.event import EventsTable
 
     nwbfile.add_events_table(
         EventsTable(
-            name=plain_name(name),
+            name=name,
             description=f"{description} Times are on the session clock.",
-            source_description="Behaviour control system",
+            source_description=source,
             columns=columns,
             colnames=names_of(columns),
         )

@@ -18,13 +18,13 @@ from map_assets.nwb.columns import (
     names_of,
     plain_column,
     ragged,
-    stored,
     wholes,
 )
+from map_assets.nwb.joined import JOINED, joined_columns, joined_name
 from map_assets.nwb.observed import ObservedProbe, observe
 from map_assets.nwb.probes import electrode_rows
+from map_assets.nwb.waveforms import waveform_columns
 
-_VOLT_PER_UV = 1e-6
 _OWN_MEANING = {
     "n_spikes": "spikes of the unit in the whole sorting; those outside obs_intervals are not in this file",
     "electrode": "contact with the largest waveform, numbered on the whole probe, from 0; NaN if unknown",
@@ -39,27 +39,34 @@ def add_units(nwbfile: Any, tables: Mapping[str, pa.Table]) -> list[str]:
     list of str
         Sentences on what is left out and why.
     """
+    probes, notes = placed_probes(tables)
     units = tables["units"].sort_by([("probe", "ascending")])
+    kept = units.filter(pc.is_in(units["probe"], pa.array([one.probe for one in probes], pa.int64())))
+    if not kept.num_rows:
+        return notes
+    spike_times, ends, n_outside = spike_times_of(kept, tables["spikes"], probes)
+    if n_outside:
+        notes.append(f"{n_outside} spikes outside the units' obs_intervals are left out.")
+    _add_table(nwbfile, kept, tables, probes, spike_times, ends)
+    return notes
+
+
+def placed_probes(tables: Mapping[str, pa.Table]) -> tuple[list[ObservedProbe], list[str]]:
+    """Return the probes whose units can be placed on the session clock, and a sentence on each of the others."""
+    units = tables["units"]
     probes: list[ObservedProbe] = []
     notes = []
-    for probe in pc.unique(units["probe"]).to_pylist():
+    for probe in sorted(pc.unique(units["probe"]).to_pylist()):
         found = observe(probe, tables)
         if isinstance(found, ObservedProbe):
             probes.append(found)
         else:
             n_units = pc.sum(pc.equal(units["probe"], probe)).as_py()
             notes.append(f"The {n_units} units of probe {probe} are left out: {found}.")
-    kept = units.filter(pc.is_in(units["probe"], pa.array([one.probe for one in probes], pa.int64())))
-    if not kept.num_rows:
-        return notes
-    spike_times, ends, n_outside = _spike_times(kept, tables["spikes"], probes)
-    if n_outside:
-        notes.append(f"{n_outside} spikes outside the units' obs_intervals are left out.")
-    _add_table(nwbfile, kept, probes, spike_times, ends)
-    return notes
+    return probes, notes
 
 
-def _spike_times(
+def spike_times_of(
     units: pa.Table, spikes: pa.Table, probes: Sequence[ObservedProbe]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
     """All units' observed spikes on the session clock, s, one unit after the other; their ends; how many are left out.
@@ -95,6 +102,7 @@ def _trains(spikes: pa.Table) -> Iterator[tuple[tuple[int, int], NDArray[np.int6
 def _add_table(
     nwbfile: Any,
     units: pa.Table,
+    tables: Mapping[str, pa.Table],
     probes: Sequence[ObservedProbe],
     spike_times: NDArray[np.float64],
     ends: NDArray[np.int64],
@@ -105,7 +113,8 @@ def _add_table(
     columns = [
         *ragged("spike_times", "observed spikes on the session clock (s)", spike_times, ends),
         *_obs_intervals(units, probes),
-        *_described(units),
+        *_described(units, tables),
+        *joined_columns(units, tables),
         *_electrodes(nwbfile, units),
         column(
             "electrode_group",
@@ -113,7 +122,7 @@ def _add_table(
             [nwbfile.electrode_groups[f"probe{probe}"] for probe in units["probe"].to_pylist()],
         ),
         column("sample_rate_hz", "nominal sample rate of the probe (Hz)", rates[_index_of_probe(units, probes)]),
-        *_waveforms(units),
+        *waveform_columns(units, tables),
     ]
     nwbfile.units = Units(
         name="units",
@@ -139,13 +148,14 @@ def _obs_intervals(units: pa.Table, probes: Sequence[ObservedProbe]) -> list[Any
     return ragged("obs_intervals", meaning, np.concatenate(tiled), np.cumsum(lengths))
 
 
-def _described(units: pa.Table) -> list[Any]:
+def _described(units: pa.Table, tables: Mapping[str, pa.Table]) -> list[Any]:
     """The columns of `units` that are numbers or texts, metrics too; a metric that no unit has is left out."""
     columns = []
+    taken = {joined_name(name, field) for name in JOINED if name in tables for field in tables[name].column_names}
     for field in units.schema:
         if field.name == "session":
             continue
-        name = column_name(field.name)
+        name = f"metric_{field.name}" if field.name in taken else column_name(field.name)
         made = plain_column(name, _OWN_MEANING.get(field.name, meaning_of(field)), units[field.name])
         columns += [] if made is None else [made]
     return columns
@@ -167,19 +177,3 @@ def _electrodes(nwbfile: Any, units: pa.Table) -> list[Any]:
         table=nwbfile.electrodes,
     )
     return [region, VectorIndex(name="electrodes_index", data=np.cumsum(rows >= 0).astype(np.uint64), target=region)]
-
-
-def _waveforms(units: pa.Table) -> list[Any]:
-    """The mean waveforms in volts, NaN where a unit has none or a shorter one; no column where no unit has any."""
-    if "waveform_uv" not in units.column_names:
-        return []
-    lists = units["waveform_uv"].combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    if not lengths.any():
-        return []
-    waveforms = np.full((len(lengths), int(lengths.max())), np.nan, np.float32)
-    waveforms[np.arange(waveforms.shape[1]) < lengths[:, None]] = lists.flatten().to_numpy(zero_copy_only=False)
-    meaning = "mean waveform on the electrode with the largest one (V); NaN after its end, or where there is none"
-    from hdmf.common import VectorData
-
-    return [VectorData(name="waveform_mean", description=meaning, data=stored(waveforms * np.float32(_VOLT_PER_UV)))]

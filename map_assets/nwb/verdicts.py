@@ -45,7 +45,7 @@ def nwb_gives_the_tables_back(found: Inspection | pa.Table) -> Verdict:
     differences = figures_of(found)["differences"]
     if differences is None:
         return Verdict(False, "The file was not compared with the tables.")
-    return Verdict(differences == "", differences or "Trials, units and spikes equal the tables'.")
+    return Verdict(differences == "", differences or "Every table equals its part of the file.")
 
 
 def _lines(messages: object, gate: str) -> str:

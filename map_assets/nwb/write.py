@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import pyarrow as pa
 
-from map_assets.nwb.header import has_photostim, make_file, notes_of
+from map_assets.nwb.beside import PLACES, add_plain_tables
+from map_assets.nwb.header import Publication, has_photostim, make_file, notes_of
 from map_assets.nwb.identity import file_identifier, name_objects
+from map_assets.nwb.joined import JOINED
 from map_assets.nwb.photostim import add_photostim
 from map_assets.nwb.pose import add_pose
 from map_assets.nwb.probes import add_probes, probes_of
-from map_assets.nwb.trials import add_events, add_licks, add_trials
+from map_assets.nwb.published import add_published_data
+from map_assets.nwb.raw import add_raw
+from map_assets.nwb.trials import add_events, add_licks, add_rig_events, add_trials
 from map_assets.nwb.units import add_units
+from map_assets.nwb.videos import add_videos
 from map_assets.vocabulary.errors import NoSuchTable, TableDoesNotFit
-from map_assets.vocabulary.subject import Insertion, Laboratory, Subject
+from map_assets.vocabulary.subject import Laboratory, Subject
 
 REQUIRED = ("sessions", "trials")
 OPTIONAL = (
-    *("skipped_trials", "trial_events", "licks", "photostim_sites", "tracking"),
-    *("recordings", "sortings", "probes", "probe_sites", "clock_maps"),
-    *("electrodes", "units", "spikes"),
+    *("trial_events", "licks", "photostim_sites", "rig_events", "tracking", "probes", "probe_sites", "electrodes"),
+    *("units", "spikes"),
+    *JOINED,
+    *(name for names in PLACES.values() for name in names),
 )
-"""Tables that the file is made of; others may be handed over and do not count."""
+"""Tables that the file is made of, and the only list of them; others may be handed over and do not count."""
+
+Profile = Literal["map-assets", "dandi-000363"]
+NOTHING_SAID = Publication()
+NOWHERE: Mapping[str, Path] = MappingProxyType({})
 
 
 def write_nwb(
@@ -34,8 +45,11 @@ def write_nwb(
     tables: Mapping[str, pa.Table],
     subject: Subject,
     laboratory: Laboratory,
-    insertions: Sequence[Insertion] = (),
     *,
+    profile: Profile = "map-assets",
+    publication: Publication = NOTHING_SAID,
+    roots: Mapping[str, Path] = NOWHERE,
+    embeds_raw: bool = False,
     written_at: datetime | None = None,
 ) -> None:
     """Write one session as one NWB file.
@@ -54,8 +68,14 @@ def write_nwb(
         Tables of the session by name. `sessions` and `trials` are required, every other one is optional.
     subject : Subject
     laboratory : Laboratory
-    insertions : sequence of Insertion
-        Where probes were aimed; those of other sessions do not count.
+    profile : str
+        ``map-assets``, or ``dandi-000363``: names and forms of that published dandiset, for code that was made for it.
+    publication : Publication
+        Keywords and publications that the lab adds.
+    roots : mapping of str to pathlib.Path
+        Folder of each share, by its name. Videos that are found there are named in the file (they stay where they are).
+    embeds_raw : bool
+        Whether the recordings that are found under `roots` are copied into the file.
     written_at : datetime.datetime, optional
         Creation date in the file, with zone; now by default.
 
@@ -67,10 +87,18 @@ def write_nwb(
         If a table holds what the file cannot say, or belongs to another session.
     """
     used = _used(session, tables)
-    identifier = file_identifier(session, used)
+    variant = f"{profile} {embeds_raw}" if embeds_raw or profile != "map-assets" else ""
+    identifier = file_identifier(session, used, variant)
     row = used["sessions"].to_pylist()[0]
-    nwbfile = make_file(row, used, subject, laboratory, identifier, written_at or datetime.now(UTC))
-    left_out = _add_data(nwbfile, session, used, insertions)
+    nwbfile = make_file(row, used, subject, laboratory, identifier, written_at or datetime.now(UTC), publication)
+    if profile == "dandi-000363":
+        left_out = add_published_data(nwbfile, used)
+    else:
+        left_out = _add_data(nwbfile, used)
+        if "videos" in used:
+            left_out += add_videos(nwbfile, path, used, roots)
+    if embeds_raw and "recordings" in used and "probe_sites" in used:
+        left_out += add_raw(nwbfile, used, roots)
     nwbfile.notes = " ".join([*notes_of(row, used), *left_out])
     name_objects(nwbfile, identifier)
     _write(path, nwbfile)
@@ -85,7 +113,7 @@ def _used(session: str, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return {name: tables[name] for name in (*REQUIRED, *OPTIONAL) if name in tables}
 
 
-def _add_data(nwbfile: Any, session: str, tables: Mapping[str, pa.Table], insertions: Sequence[Insertion]) -> list[str]:
+def _add_data(nwbfile: Any, tables: Mapping[str, pa.Table]) -> list[str]:
     """Add every table to the file; return sentences on what was left out."""
     trials = tables["trials"]
     notes = []
@@ -94,14 +122,17 @@ def _add_data(nwbfile: Any, session: str, tables: Mapping[str, pa.Table], insert
         add_events(nwbfile, tables["trial_events"], trials)
     if "licks" in tables:
         add_licks(nwbfile, tables["licks"])
+    if "rig_events" in tables:
+        add_rig_events(nwbfile, tables["rig_events"])
     if has_photostim(trials):
         notes += add_photostim(nwbfile, trials, tables.get("photostim_sites"))
     if "tracking" in tables:
-        add_pose(nwbfile, tables["tracking"])
+        notes += add_pose(nwbfile, tables["tracking"])
     if probes_of(tables):
-        add_probes(nwbfile, session, tables, insertions)
+        add_probes(nwbfile, tables)
     if "units" in tables:
         notes += add_units(nwbfile, tables)
+    add_plain_tables(nwbfile, tables)
     return notes
 
 

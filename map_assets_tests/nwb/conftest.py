@@ -14,10 +14,11 @@ import pytest
 from map_assets.behavior.tables import LICKS, PHOTOSTIM_SITES, SKIPPED_TRIALS, TRIAL_EVENTS, TRIALS
 from map_assets.ccf.tables import ELECTRODES
 from map_assets.ephys.tables import CLOCK_MAPS, PROBE_SITES, PROBES, SPIKES, UNITS
+from map_assets.lab.tables import INSERTIONS
 from map_assets.sessions.tables import SESSIONS
 from map_assets.tracking.tables import TRACKING
 from map_assets.vocabulary.clock import ClockMap
-from map_assets.vocabulary.subject import Insertion, Laboratory, Subject
+from map_assets.vocabulary.subject import Laboratory, Subject
 
 KEY = "SC022_20190228_151010"
 RATE_HZ = 30000.2741
@@ -75,7 +76,7 @@ def behavior(n_trials: int = 40, with_photostim: bool = True) -> dict[str, pa.Ta
                 "trial": numbers,
                 "start_s": start,
                 "stop_s": start + 5.0,
-                "until_s": np.r_[start[1:], start[-1:] + 5.0],
+                "until_s": _until_s(numbers, start),
                 "instruction": ["left" if t % 2 else "right" for t in numbers],
                 "outcome": [["hit", "miss", "ignore"][t % 3] for t in numbers],
                 "early_lick": is_early,
@@ -132,6 +133,13 @@ def behavior(n_trials: int = 40, with_photostim: bool = True) -> dict[str, pa.Ta
             ]
         ),
     }
+
+
+def _until_s(numbers: np.ndarray, start_s: np.ndarray) -> np.ndarray:
+    """Each trial ends where the file's next one begins; trial 3, which is skipped, begins 12 s after the session."""
+    until_s = np.r_[start_s[1:], start_s[-1:] + 5.0]
+    until_s[numbers == 2] = 2 * TRIAL_S
+    return until_s
 
 
 def tracking(trials: pa.Table, n_frames: int = 50) -> pa.Table:
@@ -199,7 +207,10 @@ def ephys(
         for p in probes
         for e in range(384)
     ]
+    aim = {"brain_area": "ALM", "hemisphere": "left", "skull_reference": "Bregma", "ap_um": 2500.0, "ml_um": -1500.0}
+    aim |= {"depth_um": 2900.0, "theta_deg": 15.0, "phi_deg": 15.0, "beta_deg": 0.0}
     return {
+        "insertions": INSERTIONS.from_rows([{"session": KEY, "probe": 1} | aim]),
         "probes": PROBES.from_rows(
             [
                 {
@@ -302,21 +313,13 @@ SUBJECT = Subject(
     source="Jackson Labs",
 )
 LABORATORY = Laboratory("Svoboda Lab", "Janelia Research Campus")
-INSERTIONS = (
-    Insertion("SC022", date(2019, 2, 28), None, 1, "Bregma", 2500.0, -1500.0, 2900.0, 15.0, 15.0, 0.0, "ALM", "left"),
-    Insertion(
-        "SC011", date(2019, 2, 28), None, 2, "Bregma", 2500.0, 1500.0, 2900.0, 15.0, 15.0, 0.0, "Medulla", "right"
-    ),
-)
 
 
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
     """Makers of tables, and who the session's animal and laboratory are."""
     makers: dict[str, Callable[..., Any]] = {"behavior": behavior, "tracking": tracking, "ephys": ephys}
-    return SimpleNamespace(
-        **makers, key=KEY, subject=SUBJECT, laboratory=LABORATORY, insertions=INSERTIONS, clocks=CLOCKS, rate_hz=RATE_HZ
-    )
+    return SimpleNamespace(**makers, key=KEY, subject=SUBJECT, laboratory=LABORATORY, clocks=CLOCKS, rate_hz=RATE_HZ)
 
 
 @pytest.fixture(scope="session")

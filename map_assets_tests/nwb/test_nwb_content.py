@@ -22,7 +22,7 @@ def nwb(full_session: dict[str, pa.Table], made: SimpleNamespace, tmp_path_facto
     from pynwb import NWBHDF5IO
 
     path = tmp_path_factory.mktemp("nwb") / "full.nwb"
-    write_nwb(path, made.key, full_session, made.subject, made.laboratory, made.insertions)
+    write_nwb(path, made.key, full_session, made.subject, made.laboratory)
     with NWBHDF5IO(path, "r") as io:
         yield io.read()
 
@@ -150,8 +150,10 @@ def test_spikes_stand_on_the_session_clock_where_the_probe_observed(
     trials = full_session["trials"].to_pandas().set_index("trial")
     start, stop = trials["start_s"], trials["stop_s"]
     of_first, of_second = (frame[frame["probe"] == probe]["obs_intervals"].iloc[0] for probe in (1, 2))
-    np.testing.assert_array_equal(of_first, [[start.loc[1], stop.iloc[-1]]])
-    np.testing.assert_array_equal(of_second, [[start.loc[1], start.loc[10]], [start.loc[13], start.loc[30]]])
+    skipped = trials["until_s"].loc[2]
+    np.testing.assert_array_equal(of_first, [[start.loc[1], skipped], [start.loc[4], stop.iloc[-1]]])
+    rest_of_second = [[start.loc[4], start.loc[10]], [start.loc[13], start.loc[30]]]
+    np.testing.assert_array_equal(of_second, [[start.loc[1], skipped], *rest_of_second])
 
 
 def test_a_silent_unit_was_observed(nwb: Any) -> None:
@@ -159,7 +161,7 @@ def test_a_silent_unit_was_observed(nwb: Any) -> None:
     silent = frame[frame["n_spikes"] == 0]
     assert len(silent) == 2
     assert [len(times) for times in silent["spike_times"]] == [0, 0]
-    assert [len(intervals) for intervals in silent["obs_intervals"]] == [1, 2]
+    assert [len(intervals) for intervals in silent["obs_intervals"]] == [2, 3]
 
 
 def test_units_know_their_electrode_waveform_and_metrics(nwb: Any, full_session: dict[str, pa.Table]) -> None:
@@ -235,9 +237,17 @@ def test_a_missing_table_and_another_sessions_table_are_told(
         write_nwb(tmp_path / "x.nwb", made.key, only, made.subject, made.laboratory)
     with pytest.raises(TableDoesNotFit, match="expected the one row of SC023_20190228_151010"):
         write_nwb(tmp_path / "x.nwb", "SC023_20190228_151010", full_session, made.subject, made.laboratory)
-    stimulated = full_session["trials"]
-    column = stimulated.schema.get_field_index("photostim_power_mw")
-    unknown = pa.nulls(stimulated.num_rows, pa.float64())
-    broken = full_session | {"trials": stimulated.set_column(column, "photostim_power_mw", unknown)}
-    with pytest.raises(TableDoesNotFit, match="10 trials with photostim_onset_s lack photostim_power_mw"):
-        write_nwb(tmp_path / "x.nwb", made.key, broken, made.subject, made.laboratory)
+
+
+def test_light_of_unknown_power_stays_in_the_trials_table_and_the_notes_say_so(
+    full_session: dict[str, pa.Table], made: SimpleNamespace, tmp_path: Path
+) -> None:
+    trials = full_session["trials"]
+    column = trials.schema.get_field_index("photostim_power_mw")
+    unknown = trials.set_column(column, "photostim_power_mw", pa.nulls(trials.num_rows, pa.float64()))
+    write_nwb(tmp_path / "x.nwb", made.key, full_session | {"trials": unknown}, made.subject, made.laboratory)
+    with opened(tmp_path / "x.nwb") as io:
+        nwb = io.read()
+        assert "Photostimulation of 10 trials is in the trials table only" in nwb.notes
+        assert not nwb.stimulus
+        assert np.isfinite(nwb.trials["photostim_onset_time"][:]).sum() == 10

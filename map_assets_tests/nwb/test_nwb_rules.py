@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,9 +18,8 @@ from map_assets.ccf.ontology import make_ontology
 from map_assets.nwb.columns import column_name, plain_name
 from map_assets.nwb.identity import file_identifier
 from map_assets.nwb.observed import observed_intervals
-from map_assets.nwb.probes import NO_REGION, allen_acronym, insertion_of
+from map_assets.nwb.probes import NO_REGION, allen_acronym
 from map_assets.nwb.write import write_nwb
-from map_assets.vocabulary.subject import Insertion
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -31,7 +29,7 @@ def test_the_same_tables_give_the_same_bytes(
 ) -> None:
     for name in ("one.nwb", "two.nwb"):
         tables = dict(sorted(full_session.items(), reverse=name == "two.nwb"))
-        write_nwb(tmp_path / name, made.key, tables, made.subject, made.laboratory, made.insertions, written_at=AT)
+        write_nwb(tmp_path / name, made.key, tables, made.subject, made.laboratory, written_at=AT)
     assert (tmp_path / "one.nwb").read_bytes() == (tmp_path / "two.nwb").read_bytes()
 
 
@@ -97,21 +95,6 @@ def test_an_instant_is_observed_if_and_only_if_the_probe_saw_its_trial_whole(dat
     assert (np.diff(intervals.ravel()) > 0).all(), "rising, and neighbouring trials in one piece"
 
 
-def test_the_insertion_is_that_of_the_animal_the_day_and_the_probe(made: SimpleNamespace) -> None:
-    one = Insertion("SC022", date(2019, 2, 28), None, 1, brain_area="ALM")
-    others = [
-        dataclasses.replace(one, animal="SC011"),
-        dataclasses.replace(one, session_date=date(2019, 3, 1)),
-        dataclasses.replace(one, probe=2),
-        dataclasses.replace(one, behavior_time="16:00:00"),
-    ]
-    assert insertion_of(made.key, 1, others) is None
-    assert insertion_of(made.key, 1, [*others, one]) == one
-    timed = dataclasses.replace(one, behavior_time="151010", brain_area="Striatum")
-    assert insertion_of(made.key, 1, [one, timed]) == timed
-    assert insertion_of(made.key, 3, [one, timed]) is None
-
-
 @pytest.mark.parametrize("name", ["id", "spike_times", "electrodes_index", "sample_rate_hz", "name"])
 def test_a_metric_takes_no_name_that_nwb_uses(name: str) -> None:
     assert column_name(name) == f"metric_{name}"
@@ -144,3 +127,12 @@ def test_a_metric_with_an_awkward_name_is_written(
         table = io.read().units
         for name in ("drift_index", "metric_id", "Unnamed- 0"):
             np.testing.assert_array_equal(table[name][:], np.arange(units.num_rows))
+
+
+def test_what_was_measured_of_another_sorting_joins_no_unit() -> None:
+    from map_assets.nwb.joined import rows_of
+
+    units = pa.table({"probe": [1, 1], "unit_id": [4, 7], "sorting": ["ks-a", "ks-a"]})
+    measured = pa.table({"probe": [1, 1], "unit_id": [7, 4], "sorting": ["ks-a", "ks-b"]})
+    assert rows_of(units, measured).to_pylist() == [None, 0]
+    assert rows_of(units, measured.drop_columns(["sorting"])).to_pylist() == [1, 0]
