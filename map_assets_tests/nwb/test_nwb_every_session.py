@@ -149,7 +149,7 @@ def tables_of(services: Services) -> Callable[[str], dict[str, pa.Table]]:
 
 def _classes(units: pa.Table) -> pa.Table:
     """A classifier's table, which knows all units but the first."""
-    known = units.select(["session", "probe", "unit_id"]).slice(1)
+    known = units.select(["session", "probe", "unit_id", "sorting"]).slice(1)
     n = known.num_rows
     at = [datetime(2024, 6, 1, tzinfo=UTC)] * n
     named = {"class": ["good"] * n, "annotation": ["MOs"] * n, "file": ["labels.mat"] * n, "file_modified_at": at}

@@ -24,7 +24,7 @@ AT = pd.Timestamp("2024-01-01", tz="UTC")
 @pytest.fixture(scope="module")
 def tables(full_session: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """The session with a classifier's labels for all units but the first three."""
-    known = full_session["units"].select(["session", "probe", "unit_id"]).slice(3)
+    known = full_session["units"].select(["session", "probe", "unit_id", "sorting"]).slice(3)
     n = known.num_rows
     named = {"class": ["good", "unlabelled"] * n, "annotation": ["MOs1", None] * n}
     classes = {name: values[:n] for name, values in named.items()}
