@@ -128,11 +128,15 @@ class SessionSpikes:
                 raise NoSuchUnit(f"Probe {probe} of session {self._session} has no unit {unit_id}.")
             is_row &= observed["unit_id"].to_numpy() == unit_id
         unit, of_trial = observed["unit_id"].to_numpy()[is_row], observed["trial"].to_numpy()[is_row]
-        is_wanted = np.isin(of_trial, trial)
-        unit, of_trial = unit[is_wanted], of_trial[is_wanted]
-        event_s = at_s[np.searchsorted(trial, of_trial)]
+        place = np.full(max(of_trial.max(initial=0), trial.max(initial=0)) + 1, -1)
+        place[trial] = np.arange(trial.size)
+        at = place[of_trial]
+        is_wanted = at >= 0
+        unit, of_trial, event_s = unit[is_wanted], of_trial[is_wanted], at_s[at[is_wanted]]
+        first = np.flatnonzero(np.diff(unit, prepend=-1))
         order = np.argsort(trains.unit_id)
-        index = order[np.searchsorted(trains.unit_id, unit, sorter=order)]
+        known = order[np.searchsorted(trains.unit_id, unit[first], sorter=order)]
+        index = np.repeat(known, np.diff(first, append=unit.size))
         times_s, n_spikes = cut(trains, index, event_s, window)
         return times_s, (n_spikes, np.full(unit.size, probe), unit, of_trial, event_s)
 
