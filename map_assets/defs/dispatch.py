@@ -34,11 +34,26 @@ def due_for_lab(services: Services) -> Due | None:
     return _due(services, LAB, LAB_STAGES, parameters_of_all(LAB_STAGES, services))
 
 
-def due_for_sessions(services: Services, sessions: Iterable[str]) -> list[Due]:
-    """Decide what each session is due for, and write down what the others wait for."""
-    parameters = parameters_of_all(SESSION_STAGES, services)
-    found = [_due(services, session, SESSION_STAGES, parameters) for session in sessions]
+def due_for_sessions(
+    services: Services, sessions: Iterable[str], parameters: Mapping[str, str] | None = None
+) -> list[Due]:
+    """Decide what each session is due for, and write down what the others wait for.
+
+    Parameters
+    ----------
+    services : Services
+    sessions : iterable of str
+    parameters : mapping of str to str, optional
+        `session_parameters`, where the caller asks for one session after the other.
+    """
+    settings = session_parameters(services) if parameters is None else parameters
+    found = [_due(services, session, SESSION_STAGES, settings) for session in sessions]
     return [due for due in found if due is not None]
+
+
+def session_parameters(services: Services) -> dict[str, str]:
+    """Fingerprint the settings of every stage of a session; the protocol files are read for it."""
+    return parameters_of_all(SESSION_STAGES, services)
 
 
 def _due(services: Services, session: str, stages: Sequence[Stage], parameters: Mapping[str, str]) -> Due | None:
@@ -54,7 +69,7 @@ def laboratory_mark(services: Services) -> str:
     """
     seen = {
         "stages": [[stage.name, stage.version] for stage in SESSION_STAGES],
-        "parameters": parameters_of_all(SESSION_STAGES, services),
+        "parameters": session_parameters(services),
         "registry": services.registry.version(),
         "atlas": [services.store.version(table.name, LAB) for stage in LAB_STAGES for table in stage.writes],
         "volume": volume_mark(services.config),

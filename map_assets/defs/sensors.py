@@ -13,7 +13,7 @@ import dagster as dg
 from map_assets.config import Config
 from map_assets.defs.alive import runs_under_way
 from map_assets.defs.assets import SESSIONS
-from map_assets.defs.dispatch import DUE_TAG, Due, due_for_lab, due_for_sessions, laboratory_mark
+from map_assets.defs.dispatch import DUE_TAG, Due, due_for_lab, due_for_sessions, laboratory_mark, session_parameters
 from map_assets.defs.resources import LabResource
 from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB
@@ -104,11 +104,12 @@ def _look_at(services: Services, candidates: Iterable[str], busy: Collection[str
     due: list[Due] = []
     later: list[str] = []
     ends = time.monotonic() + LONGEST_TICK_S
+    parameters = session_parameters(services)
     for session in candidates:
         if session in busy or len(due) == MOST_RUNS_A_TICK or time.monotonic() > ends:
             later.append(session)
         else:
-            due += due_for_sessions(services, [session])
+            due += due_for_sessions(services, [session], parameters)
     return due, later
 
 

@@ -98,3 +98,15 @@ def test_a_stage_whose_inputs_came_out_the_same_is_not_done_anew(
     assert services.store.version("sortings", KEY) == before
     perform(BY_NAME["cell_type"], KEY, services)
     assert made[-1] == "cell_type"
+
+
+def test_settings_are_fingerprinted_once_a_look_not_once_a_session(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from map_assets.defs import sensors
+
+    asked: list[str] = []
+    monkeypatch.setattr(sensors, "session_parameters", lambda _services: asked.append("asked") or {})
+    monkeypatch.setattr(sensors, "due_for_sessions", lambda _services, sessions, parameters: [])
+    assert sensors._look_at(services, ["a", "b", "c"], set()) == ([], [])
+    assert asked == ["asked"]

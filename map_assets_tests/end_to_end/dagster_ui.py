@@ -60,7 +60,7 @@ class DagsterUi:
         return {row["name"]: row["sensorState"]["status"] for row in self.ask(_SENSORS)["sensorsOrError"]["results"]}
 
 
-def until(said: str, holds: Callable[[], Any], limit_s: float = 120.0) -> Any:
+def until(said: str, holds: Callable[[], Any], limit_s: float = 240.0) -> Any:
     """Wait until something holds; fail with a sentence when it does not in time."""
     ends = time.monotonic() + limit_s
     while time.monotonic() < ends:
