@@ -1,15 +1,23 @@
-"""What the CCF room claims of its tables, each claim a function that returns a verdict. When they run is decided outside."""
+"""What the CCF room claims of electrodes, each claim a function that returns a verdict. Those of fitted tracks are in `track_checks`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from map_assets.vocabulary.frame import CCF_MIDLINE_ML_UM
 from map_assets.vocabulary.subject import Insertion
 from map_assets.vocabulary.table import Verdict
+
+Floats = NDArray[np.float64]
+
+MIRRORED_WITHIN_UM = 1000.0
+"""A probe that mirroring brings so near to its planned distance from the midline was mirrored."""
 
 
 def electrodes_follow_the_shank(electrodes: pa.Table, window_um: float = 200.0, stretch: float = 0.5) -> Verdict:
@@ -76,28 +84,126 @@ def positions_find_their_contacts(electrodes: pa.Table, electrode_positions: pa.
     return Verdict(not lost, said, {"n_placed_shanks": given.num_rows, "n_without_contacts": len(lost)})
 
 
-def hemisphere_agrees_with_the_surgery(electrodes: pa.Table, insertions: Sequence[Insertion]) -> Verdict:
-    """Claim that most of each probe's traced contacts lie on the side at which the registry says the probe was aimed.
+def hemisphere_agrees_with_the_surgery(
+    electrodes: pa.Table, insertions: pa.Table | Sequence[Insertion], probe_track_fits: pa.Table | None = None
+) -> Verdict:
+    """Claim that each probe is traced on the side at which the registry says it was aimed.
 
-    Histology that was mirrored left to right would fail. Insertions without a side, and probes without traced
-    contacts, are passed over.
+    Histology that was mirrored left to right fails, and is said to be mirrored where the other side fits better: where the
+    track enters the brain (else the mean contact) lies nearer to the planned distance from bregma after mirroring.
+
+    Parameters
+    ----------
+    electrodes : pyarrow.Table
+        ``electrodes``.
+    insertions : pyarrow.Table or sequence of Insertion
+        Where the probes were aimed; those without a side, and probes that are not traced, are passed over.
+    probe_track_fits : pyarrow.Table, optional
+        Probes of which a track alone is traced are judged by it.
     """
-    compared = 0
-    wrong: list[str] = []
-    for insertion in insertions:
-        side = insertion.hemisphere
-        if side not in {"left", "right"} and insertion.ml_um:
-            side = "right" if insertion.ml_um > 0 else "left"
-        is_there = (pc.field("probe") == insertion.probe) & pc.field("hemisphere").is_valid()
-        found = electrodes.filter(is_there)["hemisphere"].to_pylist()
-        if side not in {"left", "right"} or not found:
+    rows = insertions.to_pylist() if isinstance(insertions, pa.Table) else [vars(one) for one in insertions]
+    n_compared, wrong, mirrored = 0, [], []
+    for row in rows:
+        probe, side = row["probe"], row["hemisphere"]
+        if row["ml_um"]:
+            side = "right" if row["ml_um"] > 0 else "left"
+        ml_um = _traced_ml_um(electrodes, probe_track_fits, probe)
+        if side not in {"left", "right"} or not ml_um.size:
             continue
-        compared += 1
-        n_right = found.count("right")
-        majority = "right" if 2 * n_right > len(found) else "left"
-        if majority != side:
-            wrong.append(
-                f"probe {insertion.probe} was aimed at the {side}, most of its contacts are traced to the {majority}"
+        n_compared += 1
+        is_right = np.count_nonzero(ml_um >= CCF_MIDLINE_ML_UM) * 2 > ml_um.size
+        if is_right == (side == "right"):
+            continue
+        found = "right" if is_right else "left"
+        wrong.append(f"probe {probe} was aimed at the {side}, most of its contacts are traced to the {found}")
+        if _is_mirrored(row, probe_track_fits, float(np.median(ml_um))):
+            mirrored.append(probe)
+            wrong[-1] += (
+                " as far from the midline as planned: its histology is mirrored left to right, correct it with a flip"
             )
-    said = "; ".join(wrong) or f"{compared} probes lie on the side they were aimed at"
-    return Verdict(not wrong, said, {"n_compared": compared, "n_wrong": len(wrong)})
+    said = "; ".join(wrong) or f"{n_compared} probes lie on the side they were aimed at"
+    figures = {"n_compared": n_compared, "n_wrong": len(wrong), "n_mirrored": len(mirrored)}
+    return Verdict(not wrong, said, figures)
+
+
+def _traced_ml_um(electrodes: pa.Table, fits: pa.Table | None, probe: int) -> Floats:
+    """ML of a probe's placed contacts; of its tracks' deepest points where none is placed."""
+    is_its = pc.field("probe") == probe
+    placed = electrodes.filter(is_its & pc.field("ccf_ml_um").is_valid())["ccf_ml_um"].to_numpy()
+    if placed.size or fits is None:
+        return np.asarray(placed, np.float64)
+    return np.asarray(fits.filter(is_its)["deepest_ml_um"].to_numpy(), np.float64)
+
+
+def _is_mirrored(row: Mapping[str, Any], fits: pa.Table | None, ml_um: float) -> bool:
+    """Whether a probe on the wrong side would be about where it was planned, were it mirrored."""
+    planned = row["ml_um"]
+    if not planned:
+        return False
+    entry = ml_um
+    if fits is not None:
+        found = fits.filter((pc.field("probe") == row["probe"]) & pc.field("surface_ml_um").is_valid())["surface_ml_um"]
+        entry = float(np.mean(found.to_numpy())) if len(found) else ml_um
+    from_midline = entry - CCF_MIDLINE_ML_UM
+    return bool(abs(-from_midline - planned) < MIRRORED_WITHIN_UM)
+
+
+def contacts_are_spaced_as_on_the_probe(electrodes: pa.Table, slack_um: float = 60.0, limit: float = 0.25) -> Verdict:
+    """Claim that a shank's traced contacts reach as far in the brain as on the probe.
+
+    A registration warps, so the whole length may differ by `limit` of it, and by `slack_um` for positions on a grid of
+    voxels. `electrodes_follow_the_shank` looks at short stretches, with wider limits.
+    """
+    wrong, ratios = [], []
+    for name, shank in _by_shank(electrodes.filter(pc.field("position_source") == "traced")):
+        y, place = _rows(shank)
+        reach = float(y[-1] - y[0])
+        if reach <= 2 * slack_um:
+            continue
+        found = float(np.linalg.norm(place[-1] - place[0]))
+        ratios.append(found / reach)
+        if abs(found - reach) > limit * reach + slack_um:
+            wrong.append(f"{name} reaches {found:.0f} um in the brain and {reach:.0f} um on the probe")
+    said = "; ".join(wrong) or f"{len(ratios)} shanks reach as far in the brain as on the probe"
+    return Verdict(not wrong, said, _span("ratio", ratios) | {"n_shanks": len(ratios), "n_wrong": len(wrong)})
+
+
+def tracings_have_no_gaps(electrodes: pa.Table, gap_um: float = 200.0) -> Verdict:
+    """Claim that no stretch of a shank longer than `gap_um` is left untraced between traced contacts.
+
+    What lies in such a gap is interpolated. Where the recorded contacts themselves leave a gap, there is none in the tracing.
+    """
+    wrong, gaps = [], []
+    sources = electrodes["position_source"]
+    for name, shank in _by_shank(
+        electrodes.append_column("is_traced", pc.fill_null(pc.equal(sources, "traced"), False))
+    ):
+        y_um, is_traced = shank["y_um"].to_numpy(), shank["is_traced"].to_numpy(zero_copy_only=False)
+        known = np.unique(y_um[is_traced])
+        other = np.setdiff1d(np.unique(y_um), known)
+        if known.size < 2:
+            continue
+        below = np.searchsorted(known, other)
+        inner = below[(below > 0) & (below < known.size)]
+        found = [float(known[at] - known[at - 1]) for at in np.unique(inner)]
+        gaps += found
+        for at in np.unique(inner):
+            if known[at] - known[at - 1] > gap_um:
+                wrong.append(
+                    f"{name} is untraced from {known[at - 1]:.0f} to {known[at]:.0f} um above its tip-most row"
+                )
+    said = "; ".join(wrong) or f"no gap between traced contacts is longer than {max(gaps, default=0.0):.0f} um"
+    return Verdict(not wrong, said, {"n_gaps": len(wrong), "longest_gap_um": max(gaps, default=0.0)})
+
+
+def _by_shank(electrodes: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    pairs = (
+        electrodes.group_by(["probe", "shank"]).aggregate([]).sort_by([("probe", "ascending"), ("shank", "ascending")])
+    )
+    for pair in pairs.to_pylist():
+        is_here = (pc.field("probe") == pair["probe"]) & (pc.field("shank") == pair["shank"])
+        yield f"probe {pair['probe']} shank {pair['shank'] + 1}", electrodes.filter(is_here)
+
+
+def _span(name: str, values: Sequence[float]) -> dict[str, float | int | str | bool]:
+    return {f"{name}_min": float(min(values)), f"{name}_max": float(max(values))} if values else {}

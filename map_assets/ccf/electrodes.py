@@ -1,24 +1,25 @@
-"""Gives each recorded contact its place in the brain and its region. The files are read in `histology`, the volume in `annotation`."""
+"""Gives each recorded contact its place in the brain and its region. Contacts are placed in `placing` and `along_track`, voxels looked up in `annotation`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from map_assets.ccf.along_track import place_along_track
 from map_assets.ccf.annotation import AnnotationVolume
+from map_assets.ccf.nearest import nearest_regions
+from map_assets.ccf.ontology import names_of
+from map_assets.ccf.placing import contact_of, contacts_per_um, place_by_contact, place_by_geometry, row_pitch
 from map_assets.ccf.tables import ELECTRODES
-from map_assets.vocabulary.errors import PiecesDoNotFit
 from map_assets.vocabulary.frame import hemisphere_of
-
-IBL_FIRST_ROW_UM = 20.0
-"""Where the IBL's own probe geometry puts the tip-most row; SpikeGLX and the sorters of the MAP labs put it at 0."""
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
+Sources = NDArray[np.object_]
 
 
 def make_electrodes(
@@ -27,14 +28,19 @@ def make_electrodes(
     electrode_positions: pa.Table | None = None,
     volume: AnnotationVolume | None = None,
     ontology: pa.Table | None = None,
+    probe_tracks: pa.Table | None = None,
+    tip_length_um: Mapping[int, float] | float = 0.0,
 ) -> pa.Table:
     """Join the recorded contacts with the histology's positions, and look up their regions.
 
     A position with a contact number belongs to that contact. One with x and y belongs to the contact of its row (the
     nearest, within half a row) that stands at its place across the row; the histology's columns may have another
     zero than the probe's. Contacts between traced ones of their shank are interpolated along it, and at most one row
-    beyond the last ones; all others stay "not traced". A region is that of the voxel that holds the contact: there is
-    no search for a neighbour with a label.
+    beyond the last ones. A shank that has a traced track and no positions has its contacts placed along that, from its
+    deeper end. All others stay "not traced".
+
+    A region is that of the voxel that holds the contact. One that lies in no labelled voxel has no region: the nearest
+    one and how far it is stand in columns of their own.
 
     Parameters
     ----------
@@ -46,6 +52,11 @@ def make_electrodes(
         What the histology gives, if any has come.
     volume, ontology : AnnotationVolume, pyarrow.Table, optional
         Without a volume the positions stand without regions; without an ontology the regions have ids and no names.
+    probe_tracks : pyarrow.Table, optional
+        Traced tracks, for shanks without positions.
+    tip_length_um : mapping of int to float, or float
+        From the end of a traced track to the tip-most row of contacts, for each probe or for all; 0 where a probe is
+        not named.
 
     Returns
     -------
@@ -56,199 +67,75 @@ def make_electrodes(
     ------
     PiecesDoNotFit
         If a shank's contacts do not lie in rows, so that contact numbers cannot be given to them.
+    NoSuchRegion
+        If the volume has a label that the ontology does not know.
     """
     probe, shank, electrode = (probe_sites[name].to_numpy() for name in ("probe", "shank", "electrode"))
     x_um, y_um = (probe_sites[name].to_numpy() for name in ("x_um", "y_um"))
     ccf_um = np.full((probe_sites.num_rows, 3), np.nan)
-    is_traced = np.zeros(probe_sites.num_rows, bool)
+    source = np.full(probe_sites.num_rows, None, object)
+    done = set()
     for one_probe, one_shank, given in _by_shank(electrode_positions):
+        done.add((one_probe, one_shank))
         is_probe = probe == one_probe
         rows = np.flatnonzero(is_probe & (shank == one_shank))
         if not rows.size:
             continue
         if given["contact"].null_count:
-            placed = _place_by_geometry(x_um[rows], y_um[rows], given)
+            placed, is_traced = place_by_geometry(x_um[rows], y_um[rows], given)
         else:
-            per_um = _contacts_per_um(electrode[is_probe], shank[is_probe], y_um[is_probe])
-            contact = _contact_of(electrode[rows], one_shank, y_um[rows], per_um)
-            placed = _place_by_contact(contact, given, max(1.0, round(per_um * _row_pitch(y_um[is_probe]))))
-        ccf_um[rows], is_traced[rows] = placed
+            per_um = contacts_per_um(electrode[is_probe], shank[is_probe], y_um[is_probe])
+            contact = contact_of(electrode[rows], one_shank, y_um[rows], per_um)
+            step = max(1.0, round(per_um * row_pitch(y_um[is_probe])))
+            placed, is_traced = place_by_contact(contact, given, step)
+        ccf_um[rows], source[rows] = placed, np.where(is_traced, "traced", "interpolated")
+    for one_probe, one_shank, track in _by_shank(probe_tracks):
+        rows = np.flatnonzero((probe == one_probe) & (shank == one_shank))
+        if (one_probe, one_shank) in done or not rows.size:
+            continue
+        tip_um = tip_length_um.get(one_probe, 0.0) if isinstance(tip_length_um, Mapping) else tip_length_um
+        points = np.stack([track[f"ccf_{axis}_um"].to_numpy() for axis in ("ap", "dv", "ml")], axis=1)
+        ccf_um[rows] = place_along_track(points, y_um[rows] + tip_um, row_pitch(y_um[rows]))
+        source[rows] = "along the track"
     columns = {name: probe_sites[name] for name in ("probe", "electrode", "shank", "x_um", "y_um", "is_used")}
     return ELECTRODES.from_columns(
-        {"session": [session] * probe_sites.num_rows, **columns, **_in_the_brain(ccf_um, is_traced, volume, ontology)}
+        {"session": [session] * probe_sites.num_rows, **columns, **_in_the_brain(ccf_um, source, volume, ontology)}
     )
 
 
 def _in_the_brain(
-    ccf_um: Floats, is_traced: NDArray[np.bool_], volume: AnnotationVolume | None, ontology: pa.Table | None
+    ccf_um: Floats, source: Sources, volume: AnnotationVolume | None, ontology: pa.Table | None
 ) -> dict[str, pa.Array]:
-    """Columns of place, region and hemisphere; NaN rows are not traced."""
+    """Columns of place, region, nearest region and hemisphere; NaN rows are not traced."""
     is_placed = np.isfinite(ccf_um).all(axis=1)
     found = np.full(len(ccf_um), -1, np.int64)
+    nearest, nearest_um = np.zeros(len(ccf_um), np.int64), np.full(len(ccf_um), np.nan)
     if volume is not None:
         found[is_placed] = volume.region_ids(ccf_um[is_placed])
+        is_outside = is_placed & (found <= 0)
+        nearest[is_outside], nearest_um[is_outside] = nearest_regions(volume, ccf_um[is_outside])
     is_labelled = found > 0
-    region_id = pa.array(found, mask=~is_labelled)
+    region_id, nearest_id = pa.array(found, mask=~is_labelled), pa.array(nearest, mask=nearest <= 0)
+    nameless = pa.nulls(len(found), pa.string())
     status = np.where(is_labelled, "labelled", "outside" if volume is not None else "no volume")
-    names = pa.nulls(len(found), pa.string())
-    if ontology is not None:
-        names = (
-            ontology["region"]
-            .combine_chunks()
-            .take(pc.index_in(region_id, ontology["region_id"].combine_chunks(), skip_nulls=True))
-        )
     return {
         **{f"ccf_{axis}_um": pa.array(ccf_um[:, i], mask=~is_placed) for i, axis in enumerate(("ap", "dv", "ml"))},
         "region_id": region_id,
-        "region": names,
+        "region": nameless if ontology is None else names_of(ontology, region_id),
         "region_status": pa.array(np.where(is_placed, status, "not traced")),
-        "position_source": pa.array(np.where(is_traced, "traced", "interpolated"), mask=~is_placed),
+        "position_source": pa.array(source, pa.string(), mask=~is_placed),
         "hemisphere": pa.array(hemisphere_of(ccf_um[:, 2]), mask=~is_placed),
+        "nearest_region_id": nearest_id,
+        "nearest_region": nameless if ontology is None else names_of(ontology, nearest_id),
+        "nearest_region_um": pa.array(nearest_um, mask=nearest <= 0),
+        "annotation_sha256": pa.array([None if volume is None else volume.sha256] * len(found), pa.string()),
     }
 
 
 def _by_shank(positions: pa.Table | None) -> Iterator[tuple[int, int, pa.Table]]:
-    """Go through the shanks that the histology placed; a shank's rows come from one file and are all of one kind."""
+    """Go through the shanks that the histology placed or traced; a shank's positions come from one file and are of one kind."""
     if positions is None:
         return
     for pair in positions.group_by(["probe", "shank"]).aggregate([]).to_pylist():
         is_here = (pc.field("probe") == pair["probe"]) & (pc.field("shank") == pair["shank"])
         yield pair["probe"], pair["shank"], positions.filter(is_here)
-
-
-def _places(given: pa.Table) -> Floats:
-    return np.stack([given[f"ccf_{axis}_um"].to_numpy() for axis in ("ap", "dv", "ml")], axis=1)
-
-
-def _place_by_contact(contact: Whole, given: pa.Table, contacts_per_row: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Place one shank's contacts (numbers, shape (n,)) by the numbers in `given`; see `_placed`."""
-    numbers, places = given["contact"].to_numpy(), _places(given)
-    order = np.argsort(numbers)
-    at = order[np.minimum(np.searchsorted(numbers[order], contact), len(numbers) - 1)]
-    match = np.where(numbers[at] == contact, at, -1)
-    return _placed(match, numbers.astype(np.float64), places, contact.astype(np.float64), contacts_per_row)
-
-
-def _place_by_geometry(x_um: Floats, y_um: Floats, given: pa.Table) -> tuple[Floats, NDArray[np.bool_]]:
-    """Place one shank's contacts (x and y, shape (n,)) by x and y in `given`; see `_placed`."""
-    pitch_um = _row_pitch(y_um)
-    y_known = given["y_um"].to_numpy() - _first_row(y_um, given["y_um"].to_numpy())
-    match = _match_by_geometry(x_um, y_um, given["x_um"].to_numpy(), y_known, pitch_um / 2)
-    return _placed(match, y_known, _places(given), y_um, pitch_um)
-
-
-def _placed(
-    match: Whole, along_known: Floats, places: Floats, along: Floats, step: float
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Take the matched places and interpolate the others.
-
-    Returns
-    -------
-    ccf_um : numpy.ndarray, shape (n, 3)
-        NaN where there is nothing to place the contact by.
-    is_traced : numpy.ndarray of bool, shape (n,)
-        Whether the histology names the contact itself.
-    """
-    is_traced = match >= 0
-    ccf_um = np.where(is_traced[:, None], places[match], np.nan)
-    ccf_um[~is_traced] = _between(along_known, places, along[~is_traced], step)
-    return ccf_um, is_traced
-
-
-def _match_by_geometry(x_um: Floats, y_um: Floats, x_known: Floats, y_known: Floats, tolerance_um: float) -> Whole:
-    """Find for each contact the position of its row that stands at its place across the row; -1 where there is none.
-
-    Where a row has as many positions as contacts they pair from left to right; else those pair that are each other's
-    nearest, both measured from the leftmost column of the shank.
-    """
-    rows_known, row_known = np.unique(np.round(y_known, 3), return_inverse=True)
-    edges = (rows_known[1:] + rows_known[:-1]) / 2
-    row = np.searchsorted(edges, y_um)
-    is_near = np.abs(rows_known[row] - y_um) <= tolerance_um
-    x_known = np.nan_to_num(x_known)
-    order = np.lexsort((x_known, row_known))
-    n_known = np.bincount(row_known)
-    starts = np.r_[0, np.cumsum(n_known)[:-1]]
-    group = np.where(is_near, row, len(rows_known))
-    rank, n_sites = _rank_in(group, x_um)
-    n_there = np.r_[n_known, 0][group]
-    match = np.full(len(x_um), -1)
-    same = is_near & (n_sites == n_there)
-    match[same] = order[starts[row[same]] + rank[same]]
-    rest = np.flatnonzero(is_near & ~same)
-    if rest.size:
-        far = np.abs((x_um[rest] - x_um.min())[:, None] - (x_known - x_known.min())[None, :])
-        far[row_known[None, :] != row[rest][:, None]] = np.inf
-        nearest = far.argmin(axis=1)
-        is_mutual = far.argmin(axis=0)[nearest] == np.arange(len(rest))
-        match[rest[is_mutual]] = nearest[is_mutual]
-    return match
-
-
-def _rank_in(group: Whole, x_um: Floats) -> tuple[Whole, Whole]:
-    """Each contact's place across its row, from 0 at the left, and how many contacts its row has."""
-    order = np.lexsort((x_um, group))
-    counts = np.bincount(group)
-    starts = np.r_[0, np.cumsum(counts)[:-1]]
-    rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(group)) - starts[group[order]]
-    return rank, counts[group]
-
-
-def _between(along_known: Floats, places: Floats, along: Floats, step: float) -> Floats:
-    """Interpolate places linearly along a shank, at most one step beyond the known ones; NaN further off."""
-    knots, knot = np.unique(along_known, return_inverse=True)
-    out = np.full((len(along), 3), np.nan)
-    if len(knots) < 2:
-        return out
-    mean = np.stack([np.bincount(knot, places[:, axis]) for axis in range(3)], axis=1) / np.bincount(knot)[:, None]
-    is_near = (along >= knots[0] - step) & (along <= knots[-1] + step)
-    left = np.clip(np.searchsorted(knots, along[is_near], side="right") - 1, 0, len(knots) - 2)
-    share = (along[is_near] - knots[left]) / (knots[left + 1] - knots[left])
-    out[is_near] = mean[left] + share[:, None] * (mean[left + 1] - mean[left])
-    return out
-
-
-def _first_row(y_um: Floats, y_known: Floats) -> float:
-    """How far the histology's rows stand above the probe's: `IBL_FIRST_ROW_UM` if that alone parts all of them, else 0."""
-    rows, known = np.unique(np.round(y_um, 3)), np.unique(np.round(y_known, 3))
-    is_shifted = rows.shape == known.shape and bool(np.allclose(known - rows, IBL_FIRST_ROW_UM, rtol=0, atol=1.0))
-    return IBL_FIRST_ROW_UM if is_shifted else 0.0
-
-
-def _row_pitch(y_um: Floats) -> float:
-    """Smallest distance between two rows, um; with one row alone that of the IBL's tip-most row."""
-    rows = np.unique(np.round(y_um, 3))
-    return float(np.diff(rows).min()) if rows.size > 1 else IBL_FIRST_ROW_UM
-
-
-def _contacts_per_um(electrode: Whole, shank: Whole, y_um: Floats) -> float:
-    """How many contacts a um of shank holds, out of the numbers at neighbouring rows; 0 where no shank has two rows."""
-    found = []
-    for one in np.unique(shank):
-        rows, row = np.unique(np.round(y_um[shank == one], 3), return_inverse=True)
-        lowest = np.full(rows.size, np.iinfo(np.int64).max)
-        np.minimum.at(lowest, row, electrode[shank == one])
-        found.append(np.diff(lowest) / np.diff(rows))
-    density = np.concatenate(found)
-    return float(np.median(density)) if density.size else 0.0
-
-
-def _contact_of(electrode: Whole, shank: int, y_um: Floats, per_um: float) -> Whole:
-    """Number a shank's contacts from 0 at the tip, out of their numbers on the whole probe and their heights.
-
-    Numbers run row by row, so on one shank they are a constant away from `per_um` x height, up to the place across
-    the row. The constant is the number of the shank's first contact; on the first shank it is 0.
-    """
-    if shank == 0:
-        return electrode
-    offset = electrode - per_um * y_um
-    if np.ptp(offset) >= per_um * _row_pitch(y_um) + 0.5:
-        raise PiecesDoNotFit(
-            f"shank {shank + 1}",
-            "its contacts are not numbered row by row",
-            expected="contact numbers that rise along the shank",
-            todo="Check the site map in the recording's meta file.",
-        )
-    first = round(float(offset.min()))
-    return np.asarray(electrode - first, np.int64)

@@ -1,14 +1,15 @@
-"""Reads a session's histology files into positions and tracks. Giving each contact its place is done in `electrodes`."""
+"""Reads a session's histology files into positions and tracks. What is made of a new reading is decided in `tracing_versions`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from map_assets.ccf.formats import ibl_alignment, landmarks
+from map_assets.ccf.formats import ibl_alignment, landmarks, traced_track
 from map_assets.ccf.formats.protocol import HistologyFormat, Place, Points, Positions
 from map_assets.ccf.tables import ELECTRODE_POSITIONS, PROBE_TRACKS
 from map_assets.vocabulary.errors import BadInput, NoFormatRecognizes, PiecesDoNotFit, TwoFormatsRecognize
@@ -16,7 +17,7 @@ from map_assets.vocabulary.files import FoundFile, Rejected
 from map_assets.vocabulary.session import SessionKey
 from map_assets.vocabulary.table import Table
 
-FORMATS: tuple[HistologyFormat, ...] = (ibl_alignment, landmarks)
+FORMATS: tuple[HistologyFormat, ...] = (ibl_alignment, landmarks, traced_track)
 
 
 def read_histology(session: str, files: Sequence[FoundFile]) -> tuple[dict[str, pa.Table], tuple[Rejected, ...]]:
@@ -40,21 +41,43 @@ def read_histology(session: str, files: Sequence[FoundFile]) -> tuple[dict[str, 
     positions: list[pa.Table] = []
     tracks: list[pa.Table] = []
     n_of_probe: dict[int, int] = {}
-    for place, (fmt, file) in sorted(claims.items(), key=lambda claim: claim[0]):
+    for place, (fmt, file) in sorted(claims.items(), key=lambda claim: _order(claim[0])):
         try:
             if place.kind == "positions":
                 first = n_of_probe.get(place.probe, 0)
                 table = _positions_table(session, place, fmt, file, fmt.read_positions(file), first)
                 n_of_probe[place.probe] = first + table.num_rows
                 positions.append(table)
+            elif place.shank is None:
+                tracks += [
+                    _track_table(session, place.probe, shank, file, points)
+                    for shank, points in fmt.read_track(file, None).items()
+                    if shank is not None
+                ]
             else:
                 beside = claims.get(Place(place.probe, place.shank, "positions"))
                 own = beside[1] if beside is not None and beside[0] is fmt else None
-                tracks.append(_track_table(session, place, file, fmt.read_track(file, own)))
+                points = fmt.read_track(file, own)[None]
+                tracks.append(_track_table(session, place.probe, place.shank, file, points))
         except BadInput as error:
             rejected.append(Rejected((file,), error))
     tables = {**_joined(ELECTRODE_POSITIONS, positions), **_joined(PROBE_TRACKS, tracks)}
     return tables, tuple(rejected)
+
+
+def probes_of(session: str, rejected: Sequence[Rejected]) -> frozenset[int]:
+    """Tell which probes rejected files are of, as far as their names tell."""
+    key = SessionKey.parse(session)
+    found = set()
+    for file in (file for one in rejected for file in one.files):
+        for fmt in FORMATS:
+            with suppress(BadInput):
+                found |= {fmt.place(file, key).probe} if fmt.recognizes(file) else set()
+    return frozenset(found)
+
+
+def _order(place: Place) -> tuple[int, int, str]:
+    return place.probe, -1 if place.shank is None else place.shank, place.kind
 
 
 def _sorted_out(
@@ -71,12 +94,17 @@ def _sorted_out(
             claims.setdefault(fmt.place(file, key), []).append((fmt, file))
         except BadInput as error:
             rejected.append(Rejected((file,), error))
+    for place in [place for place in claims if place.shank is None]:
+        # a file of the whole probe gives each shank's track, so one for a shank is a second for it
+        for other in [one for one in claims if (one.probe, one.kind) == (place.probe, place.kind) and one != place]:
+            claims[place] += claims.pop(other)
     for place, several in claims.items():
         if len(several) > 1:
             names = ", ".join(file.relpath.as_posix() for _, file in several)
+            shank = "" if place.shank is None else f" shank {place.shank + 1}"
             clash = PiecesDoNotFit(
                 several[0][1].path,
-                f"{len(several)} files give the {place.kind} of probe {place.probe} shank {place.shank + 1} ({names})",
+                f"{len(several)} files give the {place.kind} of probe {place.probe}{shank} ({names})",
                 expected="one file for each shank",
                 todo="Move the outdated ones out of the histology share.",
             )
@@ -100,7 +128,7 @@ def _positions_table(
     session: str, place: Place, fmt: HistologyFormat, file: FoundFile, found: Positions, first: int
 ) -> pa.Table:
     n = len(found.ccf_um)
-    columns = _placed(session, place, file, found.ccf_um) | {
+    columns = _placed(session, place.probe, place.shank, file, found.ccf_um) | {
         "position_id": np.arange(first, first + n),
         "region_id_written": list(found.region_id_written),
         "format": [fmt.NAME] * n,
@@ -108,16 +136,17 @@ def _positions_table(
     return ELECTRODE_POSITIONS.from_columns(columns | {name: list(values) for name, values in found.along.items()})
 
 
-def _track_table(session: str, place: Place, file: FoundFile, points: Points) -> pa.Table:
-    return PROBE_TRACKS.from_columns(_placed(session, place, file, points) | {"point": np.arange(len(points))})
+def _track_table(session: str, probe: int, shank: int, file: FoundFile, points: Points) -> pa.Table:
+    columns = _placed(session, probe, shank, file, points)
+    return PROBE_TRACKS.from_columns(columns | {"point": np.arange(len(points))})
 
 
-def _placed(session: str, place: Place, file: FoundFile, ccf_um: Points) -> dict[str, Any]:
+def _placed(session: str, probe: int, shank: int | None, file: FoundFile, ccf_um: Points) -> dict[str, Any]:
     n = len(ccf_um)
     return {
         "session": [session] * n,
-        "probe": np.full(n, place.probe),
-        "shank": np.full(n, place.shank),
+        "probe": np.full(n, probe),
+        "shank": np.full(n, shank or 0),
         "ccf_ap_um": ccf_um[:, 0],
         "ccf_dv_um": ccf_um[:, 1],
         "ccf_ml_um": ccf_um[:, 2],

@@ -1,4 +1,4 @@
-"""The Allen mouse brain ontology as a table, and who lies under whom. The volume that uses its ids lives in `annotation`."""
+"""The Allen mouse brain ontology as a table, and who lies under whom. The volume that uses its ids lives in `annotation`, the table of who lies under whom in `closure`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import ArrayLike
 
+from map_assets.ccf.map_ephys_names import map_ephys_names
 from map_assets.ccf.tables import CCF_ONTOLOGY
 from map_assets.vocabulary.errors import MapAssetsError
 
@@ -36,6 +39,7 @@ def make_ontology() -> pa.Table:
     rows = np.flatnonzero(tree.id > 0)
     parent = tree.parent[rows]
     names = np.asarray(tree.acronym, dtype=object)
+    full_names = [str(name) for name in np.asarray(tree.name, dtype=object)[rows]]
 
     def grouped(mapping: str) -> list[str | None]:
         found = names[np.asarray(tree.mappings[mapping])[rows]]
@@ -45,14 +49,43 @@ def make_ontology() -> pa.Table:
         {
             "region_id": tree.id[rows],
             "region": [str(name) for name in names[rows]],
-            "name": [str(name) for name in np.asarray(tree.name, dtype=object)[rows]],
+            "name": full_names,
             "parent_id": [None if np.isnan(one) else int(one) for one in parent],
             "depth": tree.level[rows].astype(np.int64),
             "color": ["{:02X}{:02X}{:02X}".format(*rgb) for rgb in np.asarray(tree.rgb)[rows].tolist()],
             "beryl": grouped("Beryl"),
             "cosmos": grouped("Cosmos"),
+            "map_ephys_name": map_ephys_names(tree.id[rows].tolist(), full_names),
         }
     )
+
+
+def names_of(ontology: pa.Table, region_ids: ArrayLike) -> pa.StringArray:
+    """Give the acronyms of labels of an annotation volume.
+
+    Parameters
+    ----------
+    ontology : pyarrow.Table
+        ``ccf_ontology``.
+    region_ids : array_like of int, shape (n,)
+        Null is allowed in an Arrow array.
+
+    Returns
+    -------
+    pyarrow.StringArray, shape (n,)
+        Null for 0 and below (no region), and for null.
+
+    Raises
+    ------
+    NoSuchRegion
+        If a label is none of the ontology's.
+    """
+    wanted = region_ids if isinstance(region_ids, pa.Array) else pa.array(np.asarray(region_ids, np.int64))
+    at = pc.index_in(wanted, ontology["region_id"].combine_chunks(), skip_nulls=True)
+    unknown = wanted.filter(pc.and_(pc.is_null(at), pc.greater(wanted, 0)))
+    if len(unknown):
+        raise NoSuchRegion(f"No region has the id {unknown[0].as_py()}: volume and ontology are of different releases.")
+    return ontology["region"].combine_chunks().take(at)
 
 
 def is_under(ontology: pa.Table, acronym: str) -> frozenset[int]:

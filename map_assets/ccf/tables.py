@@ -17,6 +17,20 @@ CCF_ONTOLOGY = Table(
         text("color", "hex triplet without #"),
         text("beryl", "acronym in the Beryl grouping; null where it has none", nullable=True),
         text("cosmos", "acronym in the Cosmos grouping; null where it has none", nullable=True),
+        text("map_ephys_name", "name in the earlier MAP pipeline: Allen's own, with its commas", nullable=True),
+    ),
+)
+
+CCF_REGION_CLOSURE = Table(
+    "ccf_region_closure",
+    "one region and one that it lies under: itself, its parent, and so on up to the root",
+    ("region_id", "under_id"),
+    (
+        whole("region_id", "Allen structure id"),
+        whole("under_id", "structure that holds it; itself included"),
+        text("region", "acronym of `region_id`"),
+        text("under", "acronym of `under_id`"),
+        whole("n_steps", "steps up from the one to the other; 0 for itself"),
     ),
 )
 
@@ -27,12 +41,17 @@ CCF_ANNOTATION = Table(
     (
         text("file", "path of the volume as configured"),
         text("sha256", "of the file, lower-case hex"),
+        text(
+            "release",
+            "Allen's name of the release, as the volume's path spells it (ccf_2017); else null",
+            nullable=True,
+        ),
         real("voxel_um", "edge of a voxel", "um"),
         whole("n_ap", "voxels along AP"),
         whole("n_dv", "voxels along DV"),
         whole("n_ml", "voxels along ML"),
         whole("n_labels", "different labels, 0 (outside) not counted"),
-        text("array_file", "memory-mappable copy, under the store's root"),
+        text("array_file", "copy that can be looked up without loading it, under the store's root"),
     ),
 )
 
@@ -58,6 +77,11 @@ ELECTRODE_POSITIONS = Table(
         whole("region_id_written", "region id that the file itself claims; null if it claims none", nullable=True),
         text("format", "module that read the file"),
         text("file", "file under its share's root"),
+        text(
+            "corrections",
+            "numbers of the reviewed corrections that the place carries, by comma; null for none",
+            nullable=True,
+        ),
     ),
 )
 
@@ -74,6 +98,11 @@ PROBE_TRACKS = Table(
         real("ccf_dv_um", "position", "um"),
         real("ccf_ml_um", "position", "um"),
         text("file", "file under its share's root"),
+        text(
+            "corrections",
+            "numbers of the reviewed corrections that the place carries, by comma; null for none",
+            nullable=True,
+        ),
     ),
 )
 
@@ -105,12 +134,22 @@ ELECTRODES = Table(
         ),
         text(
             "position_source",
-            "traced (the histology names this contact), interpolated (between traced ones of its shank); "
-            "null where not traced",
+            "traced (the histology names this contact), interpolated (between traced ones of its shank), along the track "
+            "(by its distance from the end of the traced track); null where not traced",
             nullable=True,
         ),
         text("hemisphere", "left or right by the CCF midline; null where not traced", nullable=True),
+        whole("nearest_region_id", "where region_status is outside: the nearest labelled region", nullable=True),
+        text("nearest_region", "its acronym", nullable=True),
+        real(
+            "nearest_region_um", "from the contact to the surface of that region's nearest voxel", "um", nullable=True
+        ),
+        text(
+            "annotation_sha256",
+            "checksum of the annotation volume that was looked up in, as in `ccf_annotation`; null without a volume",
+            nullable=True,
+        ),
     ),
 )
 
-TABLES = (CCF_ONTOLOGY, CCF_ANNOTATION, ELECTRODE_POSITIONS, PROBE_TRACKS, ELECTRODES)
+TABLES = (CCF_ONTOLOGY, CCF_REGION_CLOSURE, CCF_ANNOTATION, ELECTRODE_POSITIONS, PROBE_TRACKS, ELECTRODES)

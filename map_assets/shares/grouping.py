@@ -29,7 +29,7 @@ _PYBPOD = re.compile(
 _PYBPOD_FOLDERS = frozenset({"experiments", "setups", "sessions"})
 _ANIMAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,30}")
 _DATE = re.compile(r"\d{8}|\d{4}-\d{2}-\d{2}|\d{6}")
-_PREFIXES = frozenset({"catgt", "supercat", "landmarks"})
+_PREFIXES = frozenset({"catgt", "supercat", "landmarks", "track"})
 _FOLDER_WORDS = frozenset(
     {"data", "ephys", "histology", "imaging", "raw", "sorted", "spikeglx", "tracking", "video", "videos"}
     | {"body", "bottom", "side"}
@@ -158,7 +158,7 @@ def clue_of(kind: str, relpath: str) -> Clue:
 
 def _bears_the_key(kind: str, name: str) -> bool:
     """Whether people name such a file by the session's own date and time, whatever folder it lies in."""
-    is_landmarks = kind == "histology" and name.startswith("landmarks_")
+    is_landmarks = kind == "histology" and name.startswith(("landmarks_", "track_"))
     return is_landmarks or (kind == "ephys" and "goodunitsidx" in name)
 
 

@@ -48,6 +48,13 @@ _DAY, _TIME = 8 * "[0-9]", 6 * "[0-9]"
 RULES: tuple[NameRule, ...] = (
     NameRule((MARKER,), rule="share-marker", why="It tells this share from another one mounted in its place."),
     NameRule(
+        (),
+        rule="archive-quarantine",
+        why="It was archived and waits there until it is removed.",
+        folders=(".archive-quarantine",),
+    ),
+    NameRule(("*.archived.json",), rule="archived-away", why="It says where a removed file's bytes are."),
+    NameRule(
         ("thumbs.db", ".ds_store", "desktop.ini", "._*"),
         rule="os-litter",
         why="An operating system's file manager left it there.",
@@ -100,7 +107,7 @@ RULES: tuple[NameRule, ...] = (
         kinds=_EPHYS,
     ),
     NameRule(
-        ("*channel_locations*.json", "*xyz_picks*.json", "*siteinfo.mat", "landmarks*.csv"),
+        ("*channel_locations*.json", "*xyz_picks*.json", "*siteinfo.mat", "landmarks*.csv", "track_*.csv"),
         "histology",
         kinds=_HISTOLOGY,
     ),

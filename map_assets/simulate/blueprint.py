@@ -13,7 +13,7 @@ from map_assets.vocabulary.session import SessionKey
 
 Anchors = Literal["whole samples", "exact samples", "seconds"]
 CodeSource = Literal["bitcode file", "pulse lists", "adjusted pulse lists", "nidq"]
-Histology = Literal["ibl", "landmarks", "none"]
+Histology = Literal["ibl", "landmarks", "track", "none"]
 Task = Literal["delay response", "multi target licking", "foraging"]
 Sorter = Literal["kilosort2.5", "kilosort4", "jrclust3", "jrclust4"]
 
@@ -93,7 +93,7 @@ class ProbePlan:
     has_mean_waveforms : bool
         Whether ``mean_waveforms.npy`` comes with the metrics; it has a row for every id and channel.
     histology : str
-        ``ibl`` (channel_locations), ``landmarks`` (siteInfo) or ``none``.
+        ``ibl`` (channel_locations), ``landmarks`` (siteInfo), ``track`` (points of the track alone) or ``none``.
     serial_number : str
     sorter : str
         Whose files the sorting is written in; JRCLUST and Kilosort 4 bring no metrics.

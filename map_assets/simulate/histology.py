@@ -1,4 +1,4 @@
-"""Writes what the histology gives for each probe, in either of the lab's two forms. Where the probe truly stands lives in `tracks`."""
+"""Writes what the histology gives for each probe, in any of the lab's three forms. Where the probe truly stands lives in `tracks`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def write_histology(share: Path, plan: SessionPlan, number: int, track: Track, v
     if probe.histology == "none":
         return []
     model = MODELS[probe.model]
+    if probe.histology == "track":
+        return [_write_track(share, plan, number, track, model)]
     write = _write_ibl if probe.histology == "ibl" else _write_landmarks
     return [path for shank in range(model.n_shanks) for path in write(share, plan, number, track, volume, model, shank)]
 
@@ -50,6 +52,15 @@ def _points_of_track(track: Track, shank: int) -> NDArray[np.float64]:
 def _of_shank(sites: Sites, shank: int) -> Sites:
     keep = sites.shank == shank
     return Sites(*(getattr(sites, name)[keep] for name in Sites.__dataclass_fields__))
+
+
+def _write_track(share: Path, plan: SessionPlan, number: int, track: Track, model: ProbeModel) -> Path:
+    """Write ``track_{key}_{insertion}.csv``: nine points of every shank, from the surface to the tip."""
+    rows = ["shank,ap_um,dv_um,ml_um"]
+    for shank in range(model.n_shanks):
+        points = _as_found(plan, _points_of_track(track, shank))[::-1]
+        rows += [f"{shank + 1},{ap:.3f},{dv:.3f},{ml:.3f}" for ap, dv, ml in points.tolist()]
+    return write_text(share / plan.animal / "histology" / f"track_{plan.key}_{number}.csv", "\n".join(rows) + "\n")
 
 
 def _write_ibl(

@@ -18,7 +18,7 @@ _BUSY_S = 30
 _CREATE_LOCK = 7_236_418
 
 
-def open_engine(url: str, tables: MetaData, counter: Table, *, is_durable: bool = True) -> Engine:
+def open_engine(url: str, tables: MetaData, counter: Table | None = None, *, is_durable: bool = True) -> Engine:
     """Open the database and make the tables that are not there yet.
 
     Parameters
@@ -26,7 +26,7 @@ def open_engine(url: str, tables: MetaData, counter: Table, *, is_durable: bool 
     url : str
         ``sqlite:///file`` (parent folders are made) or ``postgresql://...``.
     tables : sqlalchemy.MetaData
-    counter : sqlalchemy.Table
+    counter : sqlalchemy.Table, optional
         The one of them with one row, ``(1, value)``, which is made too.
     is_durable : bool
         Whether a power cut may cost nothing; without it SQLite may lose its last transactions, never the file. For what
@@ -58,7 +58,7 @@ def open_engine(url: str, tables: MetaData, counter: Table, *, is_durable: bool 
             if kind == "postgresql":
                 connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _CREATE_LOCK})
             tables.create_all(connection)
-            if connection.scalar(select(counter.c.value)) is None:
+            if counter is not None and connection.scalar(select(counter.c.value)) is None:
                 connection.execute(insert(counter).values(one=1, value=0))
     except (DBAPIError, OSError) as error:
         raise BadConfiguration(f"The database {masked_url(url)} cannot be opened: {_said(error)}.") from error

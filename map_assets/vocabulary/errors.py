@@ -17,6 +17,7 @@
     │       └── TrialsAreAmbiguous   more than one numbering of the ephys trials is possible; both streams are shown
     ├── NotYet                   something named has still to arrive: wait
     │   ├── NoSuchTable            the store holds no such table for the session
+    │   ├── UnderWay               something that was asked for is still being done by somebody else: look again later
     │   ├── NoSubject              the animal is not in the registry
     │   └── NoAnnotationVolume     the lab has named no CCF annotation volume, or it is not there
     ├── TableDoesNotFit          a frame breaks its table's declaration
@@ -104,6 +105,10 @@ class TrialsAreAmbiguous(ClockDoesNotFit):
 
 class NotYet(MapAssetsError):
     """Something named has still to arrive."""
+
+
+class UnderWay(NotYet):
+    """Something that was asked for is still being done by somebody else; nothing is wrong."""
 
 
 class NoSuchTable(NotYet):

@@ -55,3 +55,48 @@ def test_a_whole_volume_tells_its_voxel_size(shape: tuple[int, int, int], voxel_
 def test_axes_in_another_order_are_refused() -> None:
     with pytest.raises(PiecesDoNotFit, match="AP, DV, ML"):
         frame.voxel_size_from_shape((456, 320, 528))
+
+
+@pytest.mark.parametrize(
+    ("out", "back"),
+    [
+        (frame.map_xyz_from_ccf, frame.ccf_from_map_xyz),
+        (frame.nwb_from_ccf, frame.ccf_from_nwb),
+        (frame.published_xyz_from_ccf, frame.ccf_from_published_xyz),
+        (frame.viewer_from_ccf, frame.ccf_from_viewer),
+        (frame.mirrored, frame.mirrored),
+    ],
+)
+@given(points=st.lists(st.tuples(um, um, um), min_size=1, max_size=5))
+def test_every_frame_turns_into_the_ccf_and_back(out: object, back: object, points: list[tuple[float, ...]]) -> None:
+    ccf = np.array(points)
+    assert np.allclose(back(out(ccf)), ccf, atol=1e-6)
+    assert out(ccf).shape == ccf.shape
+
+
+def test_each_frame_has_its_own_order_and_its_own_left() -> None:
+    place = [[1000.0, 2000.0, 3000.0]]  # AP, DV, ML: anterior, on the left
+    assert frame.nwb_from_ccf(place).tolist() == [[1000.0, 2000.0, 3000.0]]
+    assert frame.map_xyz_from_ccf(place).tolist() == [[3000.0, 2000.0, 1000.0]]
+    # in the published files probes on the left lie at x of 5700 um and more
+    assert frame.published_xyz_from_ccf(place).tolist() == [[8400.0, 2000.0, 1000.0]]
+    assert frame.viewer_from_ccf(place).tolist() == [[1000.0, 2000.0, 8400.0]]
+    assert frame.bregma_from_ccf(place).tolist() == [[-2739.0, 4400.0, -1668.0]]
+
+
+def test_the_map_grid_rounds_halves_to_the_even_step() -> None:
+    assert frame.on_map_grid([10, 30, 50, 9.9]).tolist() == [0.0, 40.0, 40.0, 0.0]
+    assert frame.on_map_grid(frame.ccf_from_bregma(0, 0, 0)).tolist() == [5400.0, 340.0, 5740.0]
+
+
+@pytest.mark.parametrize("voxel_um", [10.0, 20.0, 25.0])
+@given(st.tuples(*(st.integers(0, 300),) * 3))
+def test_a_voxels_middle_lies_in_it_in_either_convention(voxel_um: float, voxel: tuple[int, int, int]) -> None:
+    shape = (528, 320, 456)
+    for zero in ("corner", "center"):
+        index, is_inside = frame.voxel_of([frame.voxel_center_um(voxel, voxel_um, zero)], voxel_um, shape, zero)
+        assert is_inside.all()
+        assert tuple(index[0]) == voxel
+    assert np.array_equal(
+        frame.voxel_center_um(voxel, voxel_um) - frame.voxel_center_um(voxel, voxel_um, "center"), [voxel_um / 2] * 3
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from map_assets.ccf.formats.protocol import Place, Points, Positions
+from map_assets.ccf.formats.protocol import Place, Points, Positions, Tracks
 from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, unchanged
 from map_assets.vocabulary.frame import BREGMA_IN_CCF_UM, ccf_from_bregma
@@ -99,7 +99,7 @@ def read_positions(file: FoundFile) -> Positions:
     )
 
 
-def read_track(file: FoundFile, positions: FoundFile | None) -> Points:
+def read_track(file: FoundFile, positions: FoundFile | None) -> Tracks:
     """Read ``xyz_picks*.json``; the origin is that of the shank's channel locations, else the IBL's bregma.
 
     Raises
@@ -112,7 +112,7 @@ def read_track(file: FoundFile, positions: FoundFile | None) -> Points:
         raise UnreadableFile(file.path, "it holds no list xyz_picks", expected="a list of [x, y, z]", todo=_TODO)
     origin = BREGMA_IN_CCF_UM if positions is None else _origin(positions, _read(positions))
     x, y, z = _numbers(file, picks, 3).T
-    return ccf_from_bregma(x, y, z, origin)
+    return {None: ccf_from_bregma(x, y, z, origin)}
 
 
 def _read(file: FoundFile) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from map_assets.ccf.formats.protocol import Place, Points, Positions
+from map_assets.ccf.formats.protocol import Place, Positions, Tracks
 from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, unchanged
 from map_assets.vocabulary.frame import ccf_from_map_xyz
@@ -97,7 +97,7 @@ def read_positions(file: FoundFile) -> Positions:
     )
 
 
-def read_track(file: FoundFile, positions: FoundFile | None) -> Points:  # noqa: ARG001 - the csv needs no origin
+def read_track(file: FoundFile, positions: FoundFile | None) -> Tracks:  # noqa: ARG001 - the csv needs no origin
     """Read the track points of a BigWarp landmarks csv, in the order of the file.
 
     Raises
@@ -125,4 +125,4 @@ def read_track(file: FoundFile, positions: FoundFile | None) -> Points:  # noqa:
             )
         if row[1].strip().lower() != "true":
             points.append(point)
-    return ccf_from_map_xyz(np.asarray(points, np.float64).reshape(-1, 3))
+    return {None: ccf_from_map_xyz(np.asarray(points, np.float64).reshape(-1, 3))}

@@ -13,10 +13,12 @@ from map_assets.vocabulary.files import FoundFile
 from map_assets.vocabulary.session import SessionKey
 
 Points = NDArray[np.float64]
+Tracks = Mapping[int | None, Points]
+"""Points of each shank's track, AP, DV, ML in um (n, 3); under None those of the shank that the file's name tells."""
 Kind = Literal["positions", "track"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Place:
     """What a file tells, and of which shank.
 
@@ -24,13 +26,13 @@ class Place:
     ----------
     probe : int
         Insertion number, from 1.
-    shank : int
-        From 0.
+    shank : int or None
+        From 0; None where the file holds the whole probe and names its shanks itself.
     kind : {"positions", "track"}
     """
 
     probe: int
-    shank: int
+    shank: int | None
     kind: Kind
 
 
@@ -70,6 +72,6 @@ class HistologyFormat(Protocol):
         """Read a file of positions; raises `BadInput`."""
         ...
 
-    def read_track(self, file: FoundFile, positions: FoundFile | None) -> Points:
-        """Read a file of track points, AP, DV, ML in um (n, 3); `positions` is the same shank's file, where there is one."""
+    def read_track(self, file: FoundFile, positions: FoundFile | None) -> Tracks:
+        """Read a file of track points; `positions` is the same shank's file, where there is one; raises `BadInput`."""
         ...
