@@ -13,11 +13,12 @@ import typer
 from map_assets.cli import terminal
 from map_assets.cli.chosen import Sessions, Where, chosen_sessions, nwb_inputs
 from map_assets.cli.laboratory import services
+from map_assets.cli.usable import refuse_blocked
 from map_assets.vocabulary.errors import BadConfiguration
 
 if TYPE_CHECKING:
+    from map_assets.defs.services import Services
     from map_assets.publication.dandiset import Layout
-    from map_assets.store import Store
 
 app = typer.Typer(help="Sessions in the DANDI archive: lay out, upload, look.", no_args_is_help=True)
 
@@ -38,8 +39,7 @@ def layout(
     as_json: terminal.AsJson = False,
 ) -> None:
     """Put sessions' NWB files into a folder under DANDI's names, and check it as the archive would."""
-    store = services().store
-    found = _lay_out(store, to, sessions, where, about, None, is_copying=copy)
+    found = _lay_out(services(), to, sessions, where, about, None, is_copying=copy)
     rows = [{"session": one.session, "path": one.path, "size": one.size, "sha256": one.sha256} for one in found.assets]
     terminal.show(rows, as_json=as_json)
 
@@ -65,11 +65,11 @@ def upload(
     key = os.environ.get(KEY_VARIABLE)
     if not key:
         raise BadConfiguration(f"An upload needs an API key of the archive in the environment variable {KEY_VARIABLE}.")
-    store = services().store
-    found = _lay_out(store, to, sessions, where, about, dandiset, is_copying=copy)
+    laboratory = services()
+    found = _lay_out(laboratory, to, sessions, where, about, dandiset, is_copying=copy)
     with terminal.progress("uploading") as bar:
         rows = send(
-            *(store, found),
+            *(laboratory.store, found),
             server=server,
             dandiset=dandiset,
             token=key,
@@ -119,7 +119,7 @@ def try_(
 
 
 def _lay_out(
-    store: Store,
+    laboratory: Services,
     to: Path,
     sessions: list[str] | None,
     where: str | None,
@@ -134,7 +134,10 @@ def _lay_out(
     from map_assets.publication.errors import NotPublishable
 
     said = None if about is None else read_about(about)
-    planned = plan_layout(store, chosen_sessions(store, sessions, where), nwb_inputs())
+    keys = chosen_sessions(laboratory.store, sessions, where)
+    for key in keys:
+        refuse_blocked(laboratory, key)
+    planned = plan_layout(laboratory.store, keys, nwb_inputs())
     with terminal.progress("checking the dandiset") as bar:
         bar.at(None, None, "checking the dandiset")
         found = lay_out(planned, to, said, dandiset, may_copy=is_copying)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from map_assets.cli import terminal
-from map_assets.cli.laboratory import ledger_if_there, services
+from map_assets.cli.export_nwb import Form, Profile, copy_standing, maker
+from map_assets.cli.laboratory import services
 from map_assets.cli.session import NoSuchSession
+from map_assets.cli.usable import doubts, usable_tables
 from map_assets.vocabulary.errors import MapAssetsError, NoSuchTable, NotYet
 
 if TYPE_CHECKING:
@@ -72,9 +74,25 @@ def viewer(
 
 
 @app.command()
-def nwb(sessions: Sessions, to: To, overwrite: Overwrite = False, as_json: terminal.AsJson = False) -> None:
-    """Copy the sessions' NWB files, if they passed their gates."""
-    _export(sessions, lambda found, key: _nwb_jobs(found, key, to), overwrite, as_json)
+def nwb(
+    sessions: Sessions,
+    to: To,
+    profile: Annotated[
+        Profile, typer.Option(help="Names of its columns: ours, or those of the published dandiset 000363.")
+    ] = "map-assets",
+    embed_raw: Annotated[
+        bool, typer.Option("--embed-raw", help="Copy the recordings, AP and LF band, into the file.")
+    ] = False,
+    embed_video: Annotated[
+        bool, typer.Option("--embed-video", help="Copy the videos' images into the file; else it names the videos.")
+    ] = False,
+    overwrite: Overwrite = False,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Copy the sessions' NWB files, if they passed their gates; in another form, make them and pass them through."""
+    form = Form(profile, embed_raw, embed_video)
+    jobs = _nwb_jobs if form.is_the_stores else functools.partial(_made_nwb_jobs, form)
+    _export(sessions, lambda found, key: jobs(found, key, to), overwrite, as_json)
 
 
 # -- what is to be there ---------------------------------------------------------------------------------------------
@@ -101,7 +119,7 @@ def _probe_jobs(kind: _Kind, found: Services, session: str, to: Path, probe: int
     if probe is not None and probe not in numbers:
         has = f"it has {', '.join(map(str, numbers))}" if numbers else "it has none"
         raise NoSuchTable(f"Probe {probe} of {session} has no sorted units; {has}.")
-    names = _usable(kind, found, session)
+    names = usable_tables(kind.required, kind.optional, found, session)
     versions = _versions(kind, store, session, names)
     kept: dict[str, pa.Table] = {}
 
@@ -134,43 +152,23 @@ def _versions(kind: _Kind, store: Store, session: str, names: Sequence[str]) -> 
     return [*versions_of(store, session, names), *versions_of(store, LAB, kind.of_lab)]
 
 
-def _usable(kind: _Kind, found: Services, session: str) -> list[str]:
-    """Name the tables that a file may be made from: none that is in doubt."""
-    from map_assets.exports.placing import CannotExport
+def _made_nwb_jobs(form: Form, found: Services, session: str, to: Path) -> Iterator[Job]:
+    from map_assets.nwb.write import OPTIONAL, REQUIRED
 
-    doubts = _doubts(found, session)
-    for name in kind.required:
-        if name in doubts:
-            raise CannotExport(f"The table {name} of {session} {doubts[name]} and is not given away.")
-    for name in kind.optional:
-        if name in doubts:
-            terminal.say(f"{session}: {name} is left out, for it {doubts[name]}.")
-    return [name for name in (*kind.required, *kind.optional) if name not in doubts]
-
-
-def _doubts(found: Services, session: str) -> dict[str, str]:
-    """Say of tables that a blocking check refused, or that rest on others than those that stand, why not to use them."""
-    ledger, store = ledger_if_there(found), found.store
-    doubts: dict[str, str] = {}
-    for record in ({} if ledger is None else ledger.stage_records(session)).values():
-        detail = json.loads(record.detail)
-        inputs = detail.get("inputs") or {}
-        now = {name: store.version(name, session) if store.has(name, session) else None for name in inputs}
-        if detail.get("blocked"):
-            doubts |= dict.fromkeys(detail["made"], f"did not pass its checks ({detail['blocked']})")
-        elif now != inputs:
-            doubts |= dict.fromkeys(detail["made"], "was made from earlier tables than those that stand now")
-    return doubts
+    names = usable_tables(REQUIRED, OPTIONAL, found, session)
+    read = {name: found.store.read_if_there(name, session) for name in names}
+    write, is_same = maker(found, session, form, {name: one for name, one in read.items() if one is not None})
+    yield Job(session, None, to / form.name(session), write, is_same)
 
 
 def _nwb_jobs(found: Services, session: str, to: Path) -> Iterator[Job]:
     from map_assets.defs.stages import BY_NAME
-    from map_assets.exports.placing import CannotExport, copy_verified
+    from map_assets.exports.placing import CannotExport
     from map_assets.vocabulary.files import sha256_of
 
     store = found.store
     record = store.read("nwb_file", session)
-    if "earlier tables" in _doubts(found, session).get("nwb_file", ""):
+    if "earlier tables" in doubts(found, session).get("nwb_file", ""):
         terminal.say(f"{session}: its NWB file was made from earlier tables; `map-assets ingest` makes it again.")
     for check in BY_NAME["nwb_file"].checks:
         if check.is_blocking and check.reads == ("nwb_file",):
@@ -186,7 +184,7 @@ def _nwb_jobs(found: Services, session: str, to: Path) -> Iterator[Job]:
             session,
             None,
             to / source.name,
-            lambda path: copy_verified(source, path, sha256),
+            lambda path: copy_standing(store, session, row, path),
             lambda path: sha256_of(path) == sha256,
         )
 

@@ -12,6 +12,7 @@ from map_assets import __version__
 from map_assets.cli import terminal
 from map_assets.cli.chosen import Sessions, Where, chosen_sessions, nwb_inputs
 from map_assets.cli.laboratory import services
+from map_assets.cli.usable import refuse_blocked
 from map_assets.vocabulary.errors import BadConfiguration
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ def create(
     from map_assets.publication.errors import BadClaim
     from map_assets.publication.release import create_release
 
-    store = services().store
+    found = services()
+    store = found.store
     said = read_about(about)
     try:
         claimed = None if claims is None else claims.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadClaim(f"{claims} cannot be read ({error}).") from error
     keys = chosen_sessions(store, sessions, where)
+    for key in keys:
+        refuse_blocked(found, key)
     with terminal.progress(f"freezing {len(keys)} sessions") as bar:
         bar.at(None, None, f"freezing {len(keys)} sessions")
         release = create_release(
@@ -73,8 +77,11 @@ def create(
 @app.command("list")
 def list_(in_: In = None, as_json: terminal.AsJson = False) -> None:
     """List the releases that stand, oldest first."""
+    from map_assets.publication.errors import NoSuchRelease
     from map_assets.publication.shelf import list_releases
 
+    if in_ is not None and not in_.is_dir():
+        raise NoSuchRelease(f"There is no folder {in_}.")
     rows = [_row(one) for one in list_releases(_shelf(in_))]
     terminal.show(rows, as_json=as_json, empty="There is no release.")
 

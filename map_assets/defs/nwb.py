@@ -24,7 +24,7 @@ def _laboratory(config: Config) -> object:
     needs=("subject",),
     group="nwb",
     kinds={"nwb"},
-    version="2",
+    version="3",
     parameters=_laboratory,
     checks=(
         Check(nwb_validates, "nwb_file", ("nwb_file",), is_blocking=True),
@@ -55,6 +55,6 @@ def nwb_file(work: Work) -> Made:
             roots=roots,
         ),
     )
-    inspection = inspect_nwb(version.path, work.tables)
+    inspection = inspect_nwb(version.path, work.tables, subject)
     relpath = version.path.relative_to(services.store.root).as_posix()
     return Made({"nwb_file": make_nwb_row(work.session, version.path, relpath, inspection)})

@@ -24,7 +24,7 @@ OPTIONAL = (
 OF_THE_LAB = ("ccf_ontology",)
 """Tables of the whole laboratory that it takes where they stand."""
 
-FORMAT = 1
+FORMAT = 2
 """Raised with every change of what is written for the same tables."""
 
 

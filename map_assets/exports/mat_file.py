@@ -6,6 +6,7 @@ here in one go, in the same bytes. Format: MathWorks, "MAT-File Format", version
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zlib
@@ -23,7 +24,8 @@ MOST_BYTES = 2**31 - 1
 """A variable of a MATLAB 5 file has fewer bytes than 2 GiB, uncompressed."""
 
 _TEXT, _HEADER = 116, 128
-_STAMP = "made from "
+_STAMP, _HOLDS, _DIGITS = "made from ", " holds ", 32
+_BLOCK = 2**20
 _INT8, _INT32, _UINT32, _DOUBLE, _MATRIX, _COMPRESSED = 1, 5, 6, 9, 14, 15
 _CELL_CLASS, _DOUBLE_CLASS = 1, 6
 _FAST = 1
@@ -54,27 +56,31 @@ def write_mat(path: Path, variables: Mapping[str, Any], *, stamp: str = "") -> N
     TooLargeForMatlab
         If a variable has 2 GiB or more.
     """
+    digest = hashlib.sha256()
     with replacing(path) as part, part.open("wb") as stream:
-        stream.write(_head(stamp))
+        stream.write(_head(""))
         for name, value in variables.items():
             element = _element(name, value)
             if not _is_nested(value):
                 packed = zlib.compress(element, _FAST)
                 element = struct.pack("<II", _COMPRESSED, len(packed)) + packed
+            digest.update(element)
             stream.write(element)
+        stream.seek(0)
+        stream.write(_head(f"{stamp}{_HOLDS}{digest.hexdigest()[:_DIGITS]}" if stamp else ""))
 
 
 def stamp_of(path: Path) -> str | None:
-    """Read the stamp that `write_mat` put into a file's head; None where there is none, or the file was cut off."""
+    """Read the stamp that `write_mat` put into a file's head; None where there is none, or a byte after the head is another."""
+    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        text, said, stamp = stream.read(_TEXT).decode("latin-1").partition(_STAMP)
-        n_bytes = stream.seek(0, io.SEEK_END)
-        end = _HEADER
-        while end < n_bytes:
-            stream.seek(end)
-            tag = stream.read(8)
-            end += 8 + (int.from_bytes(tag[4:], "little") if len(tag) == 8 else 0)
-    return stamp.strip() if said and text.startswith("MATLAB 5.0 MAT-file") and end == n_bytes else None
+        head, said, told = stream.read(_HEADER)[:_TEXT].decode("latin-1").partition(_STAMP)
+        stamp, holds, expected = told.strip().partition(_HOLDS)
+        if not said or not holds or not head.startswith("MATLAB 5.0 MAT-file"):
+            return None
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return stamp if digest.hexdigest()[: len(expected)] == expected and len(expected) == _DIGITS else None
 
 
 def _head(stamp: str) -> bytes:

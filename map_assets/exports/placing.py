@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from map_assets.vocabulary.files import sha256_of
 
 class CannotExport(MapAssetsError):
     """A file cannot be put where it was asked for, or is not one to be given away."""
+
+
+class NotTheBytes(CannotExport):
+    """A file of the store is no more what its record says, or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +91,26 @@ def copy_verified(source: Path, target: Path, sha256: str) -> None:
 
     Raises
     ------
-    CannotExport
-        If the bytes are others.
+    NotTheBytes
+        If the file holds others, or cannot be read.
     """
     with replacing(target) as part:
         digest = hashlib.sha256()
-        with source.open("rb") as stream, part.open("wb") as out:
-            while chunk := stream.read(1 << 20):
+        with part.open("wb") as out:
+            for chunk in _read(source):
                 digest.update(chunk)
                 out.write(chunk)
         if digest.hexdigest() != sha256:
-            raise CannotExport(
-                f"{source} does not hold the bytes that its record in the store names; `map-assets ingest` makes it again."
-            )
+            raise NotTheBytes(f"{source} does not hold the bytes that its record in the store names.")
+
+
+def _read(source: Path) -> Iterator[bytes]:
+    try:
+        with source.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                yield chunk
+    except OSError as error:
+        raise NotTheBytes(f"{source} cannot be read ({error.strerror or error}).") from error
 
 
 def _placed(target: Path, state: str) -> Placed:

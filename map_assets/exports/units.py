@@ -216,6 +216,7 @@ def _histology(found: ProbeUnits, ontology: pa.Table | None) -> dict[str, Any]:
         "ccf_x": found.number("electrodes", "ccf_ml_um")[:, None],
         "ccf_y": found.number("electrodes", "ccf_dv_um")[:, None],
         "ccf_z": found.number("electrodes", "ccf_ap_um")[:, None],
+        **{name: found.number("electrodes", name)[:, None] for name in ("ccf_ap_um", "ccf_dv_um", "ccf_ml_um")},
         "annotation": texts(None if region is None else names.get(region, region) for region in regions),
         "region": texts(regions),
         "hemisphere": texts(found.text("electrodes", "hemisphere")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_CHUNK_BYTES = 256 * 1024
+from map_assets.nwb.chunks import held
+
 _COMPRESS_FROM_BYTES = 64 * 1024
 
 TABLE_WORDS = frozenset({"id", "name", "description", "parent", "columns", "colnames"})
@@ -21,7 +22,7 @@ _RESERVED = (
     TABLE_WORDS
     | {"spike_times", "obs_intervals", "electrodes", "electrode_group", "waveforms", "waveform_mean", "waveform_sd"}
     | {"waveform_rate", "waveform_unit", "resolution", "spike_times_index", "obs_intervals_index", "electrodes_index"}
-    | {"sample_rate_hz", "waveform_source"}
+    | {"sample_rate_hz", "waveform_source", "object_id", "namespace", "neurodata_type", ".", ".."}
 )
 """Names of the units table that no metric may take."""
 
@@ -49,15 +50,24 @@ def column_name(name: str) -> str:
     return f"metric_{plain}" if plain in _RESERVED else plain
 
 
+def unit_column_names(columns: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """Return the name in the file of every column of `units` but the session's key, each another one.
+
+    Parameters
+    ----------
+    taken : collection of str
+        Names that columns of other tables have among the units'.
+    """
+    own = [name for name in columns if name != "session"]
+    wanted = [f"metric_{plain_name(one)}" if plain_name(one) in taken else column_name(one) for one in own]
+    return dict(zip(own, distinct_names(wanted), strict=True))
+
+
 def stored(values: NDArray[Any]) -> Any:
     """Wrap a large array so that it is written in chunks, shuffled and deflated; a small one stays as it is."""
     if values.nbytes < _COMPRESS_FROM_BYTES:
         return values
-    from pynwb import H5DataIO
-
-    row_bytes = max(1, values.nbytes // len(values))
-    chunk = (min(len(values), max(1, _CHUNK_BYTES // row_bytes)), *values.shape[1:])
-    return H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True, chunks=chunk)
+    return held(values)
 
 
 def column(name: str, description: str, values: NDArray[Any] | Sequence[Any]) -> Any:

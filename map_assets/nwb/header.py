@@ -14,9 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from map_assets.nwb.probes import probes_of
+from map_assets.vocabulary.errors import MapAssetsError
 from map_assets.vocabulary.subject import Laboratory, Subject
 
 _LAST_FIRST = re.compile(r"[\w\s\-.']+, +[\w\s\-.']+")
+
+
+class SubjectDoesNotFit(MapAssetsError):
+    """What the registry says of the animal cannot be true of the session."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,11 @@ def make_file(
         With zone; the file's creation date.
     publication : Publication
         What the lab adds: keywords, and where it has published on these data.
+
+    Raises
+    ------
+    SubjectDoesNotFit
+        If the animal was born after the session.
     """
     from pynwb import NWBFile
 
@@ -86,7 +96,12 @@ def _subject(subject: Subject, start: datetime, zone: ZoneInfo) -> Any:
     from pynwb.file import Subject as NwbSubject
 
     born = subject.date_of_birth
-    age_days = (start.date() - born).days if born is not None else -1
+    age_days = (start.date() - born).days if born is not None else None
+    if age_days is not None and age_days < 0:
+        raise SubjectDoesNotFit(
+            f"The registry has animal {subject.animal} born on {born}, after its session of {start.date()}: correct its "
+            "date of birth with `map-assets registry import SHEET --update`."
+        )
     source = f" Source: {subject.source}." if subject.source else ""
     return NwbSubject(
         subject_id=subject.subject_id,
@@ -94,7 +109,7 @@ def _subject(subject: Subject, start: datetime, zone: ZoneInfo) -> Any:
         species=subject.species or None,
         sex=subject.sex,
         date_of_birth=None if born is None else datetime.combine(born, time(), zone),
-        age=f"P{age_days}D" if age_days >= 0 else None,
+        age=None if age_days is None else f"P{age_days}D",
         strain=subject.strain or None,
         genotype=subject.genotype or None,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from map_assets.nwb.roundtrip import compare_with_tables
+from map_assets.vocabulary.subject import Subject
 from map_assets.vocabulary.table import Verdict
 
 CRITICAL = frozenset({"CRITICAL", "ERROR", "BEST_PRACTICE_VIOLATION"})
@@ -86,7 +87,7 @@ class Inspection:
         return sum(message.importance == "BEST_PRACTICE_SUGGESTION" for message in self.messages)
 
 
-def inspect_nwb(path: Path, tables: Mapping[str, pa.Table] | None = None) -> Inspection:
+def inspect_nwb(path: Path, tables: Mapping[str, pa.Table] | None = None, subject: Subject | None = None) -> Inspection:
     """Run both gates on a file, the inspector as the DANDI archive has it.
 
     It does not raise for a bad file: a file that cannot be read is a finding, and it passes no gate.
@@ -96,8 +97,10 @@ def inspect_nwb(path: Path, tables: Mapping[str, pa.Table] | None = None) -> Ins
     path : pathlib.Path
     tables : mapping of str to pyarrow.Table, optional
         The tables that the file was made of; then the file is also compared with them.
+    subject : Subject, optional
+        The animal that it was made for; then what the file says of it is compared, too.
     """
-    roundtrip = None if tables is None else compare_with_tables(path, tables)
+    roundtrip = None if tables is None else compare_with_tables(path, tables, subject)
     ran: set[str] = set()
     told: list[Message] = []
     try:

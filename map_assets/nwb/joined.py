@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -38,13 +38,22 @@ def joined_columns(units: pa.Table, tables: Mapping[str, pa.Table]) -> list[Any]
 def rows_of(units: pa.Table, table: pa.Table) -> pa.Array:
     """Return the row of each unit in another table with the columns probe and unit_id; null where it has none.
 
-    Where both name the sorting, a row of another sorting is of another unit, whatever its number.
+    A row that names another sorting than the unit's is of another unit, whatever its number; a sorting that is unknown
+    on either side fits.
     """
-    has_sorting = "sorting" in units.column_names and "sorting" in table.column_names
-    names = ("probe", "unit_id", "sorting") if has_sorting else ("probe", "unit_id")
-    return pc.index_in(_keys(units, names), _keys(table, names))
+    rows = pc.index_in(_keys(units), _keys(table))
+    if "sorting" not in units.column_names or "sorting" not in table.column_names:
+        return rows
+    ours, theirs = units["sorting"].combine_chunks(), table["sorting"].combine_chunks().take(rows)
+    return pc.if_else(pc.fill_null(pc.equal(ours, theirs), True), rows, None)
 
 
-def _keys(table: pa.Table, names: Sequence[str]) -> pa.Array:
-    columns = (table[name].to_pylist() for name in names)
+def n_of_other_sortings(units: pa.Table, table: pa.Table) -> int:
+    """Count the rows of another table that have a unit's number, but are of another sorting."""
+    by_number = pc.index_in(_keys(units), _keys(table))
+    return int(rows_of(units, table).null_count - by_number.null_count)
+
+
+def _keys(table: pa.Table) -> pa.Array:
+    columns = (table[name].to_pylist() for name in ("probe", "unit_id"))
     return pa.array(["/".join(map(str, row)) for row in zip(*columns, strict=True)], pa.string())

@@ -30,7 +30,7 @@ def add_pose(nwbfile: Any, tracking: pa.Table) -> list[str]:
     Returns
     -------
     list of str
-        Sentences on what has no times.
+        Sentences on what has no times, or times that overlap.
     """
     if not tracking.num_rows:
         return []
@@ -40,14 +40,33 @@ def add_pose(nwbfile: Any, tracking: pa.Table) -> list[str]:
     untimed = tracking.filter(pc.invert(has_times))
     filmed = tracking.filter(pc.and_(pc.greater(tracking["n_frames"], 0), has_times))
     cameras = pc.unique(filmed["camera"]).to_pylist()
+    notes = []
     for camera, plain in zip(cameras, distinct_names(cameras), strict=True):
-        _add_camera(module, camera, plain, filmed.filter(pc.equal(filmed["camera"], camera)))
+        of_camera = filmed.filter(pc.equal(filmed["camera"], camera))
+        _add_camera(module, camera, plain, of_camera)
+        if n_overlapping := _n_overlapping(of_camera):
+            notes.append(
+                f"In {n_overlapping} trials the frames of the {camera} camera run into the next trial's: there the frames "
+                "of both stand in the order of their times."
+            )
     if not untimed.num_rows:
-        return []
+        return notes
     add_table(module, "untimed_tracking", untimed.select(["trial", "camera", "feature", *_SERIES[1:]]))
     return [
-        f"The frames of {untimed.num_rows} tracked body parts of single trials have no times: see untimed_tracking."
+        *notes,
+        f"The frames of {untimed.num_rows} tracked body parts of single trials have no times: see untimed_tracking.",
     ]
+
+
+def _n_overlapping(tracking: pa.Table) -> int:
+    """Count the trials of one camera whose last frame is not before the next filmed trial's first."""
+    lists = tracking["frame_s"].combine_chunks()
+    lengths = np.asarray(pc.list_value_length(lists).to_numpy(zero_copy_only=False), np.int64)
+    ends = np.cumsum(lengths)
+    times_s = lists.flatten().to_numpy(zero_copy_only=False)
+    _, first_place = np.unique(tracking["trial"].to_numpy(), return_index=True)
+    first_s, last_s = times_s[(ends - lengths)[first_place]], times_s[ends[first_place] - 1]
+    return int((last_s[:-1] >= first_s[1:]).sum())
 
 
 def _add_camera(module: Any, camera: str, plain: str, tracking: pa.Table) -> None:

@@ -10,7 +10,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from map_assets.nwb.columns import column, floats, meaning_of, names_of, plain_column, plain_name, texts, wholes
+from map_assets.nwb.columns import (
+    column,
+    column_name,
+    floats,
+    meaning_of,
+    names_of,
+    plain_column,
+    plain_name,
+    texts,
+    wholes,
+)
+
+_TOLD = frozenset(
+    {
+        "session",
+        "probe",
+        "shank",
+        "electrode",
+        "is_used",
+        "channel",
+        "x_um",
+        "y_um",
+        "ccf_ap_um",
+        "ccf_dv_um",
+        "ccf_ml_um",
+    }
+    | {"region", "region_status", "hemisphere"}
+)
+"""Columns of `electrodes` that have a form of their own in the file; every other one stands there as it is."""
 
 NO_REGION = "root"
 """The whole brain in the Allen ontology: the location of an electrode of which no finer region is known."""
@@ -124,6 +152,10 @@ def _add_electrodes(nwbfile: Any, electrodes: pa.Table) -> None:
     if "channel" in electrodes.column_names:
         made = plain_column("channel", "row among the saved AP channels, from 0; NaN if unknown", electrodes["channel"])
         columns += [] if made is None else [made]
+    for field in electrodes.schema:
+        if field.name not in _TOLD:
+            made = plain_column(column_name(field.name), meaning_of(field), electrodes[field.name])
+            columns += [] if made is None else [made]
     nwbfile.electrodes = ElectrodesTable(columns=columns, colnames=names_of(columns))
 
 
@@ -150,9 +182,6 @@ def _places(electrodes: pa.Table) -> list[Any]:
     ]
     for name, (source, meaning) in _CCF.items():
         made = plain_column(name, meaning, electrodes[source])
-        columns += [] if made is None else [made]
-    for name in ("region_id", "position_source"):
-        made = plain_column(name, meaning_of(electrodes.schema.field(name)), electrodes[name])
         columns += [] if made is None else [made]
     if electrodes["hemisphere"].null_count < electrodes.num_rows:
         meaning = "left or right by the CCF midline; unknown where not traced"

@@ -18,6 +18,7 @@ from map_assets.nwb.observed import ObservedProbe
 from map_assets.nwb.probes import electrodes_of, probes_of
 from map_assets.nwb.units import placed_probes, spike_times_of
 from map_assets.nwb.waveforms import waveforms_uv
+from map_assets.vocabulary.frame import published_xyz_from_ccf
 
 UNIT_COLUMNS: dict[str, tuple[str, str]] = {
     "unit_posx": ("units", "x_um"),
@@ -119,17 +120,11 @@ def _add_electrodes(nwbfile: Any, electrodes: pa.Table, groups: Mapping[int, Any
 
     n = electrodes.num_rows
     group = [groups[probe] for probe in electrodes["probe"].to_pylist()]
-    places = {"x": "ccf_ap_um", "y": "ccf_dv_um", "z": "ccf_ml_um"}
-    nothing = np.full(n, np.nan)
+    places = _places(electrodes)
     columns = [
-        *(
-            column(
-                name,
-                f"{source} in the CCF",
-                floats(electrodes[source]) if source in electrodes.column_names else nothing,
-            )
-            for name, source in places.items()
-        ),
+        column("x", "ML in the CCF, from the right (um): more than 5700 is on the left", places[:, 0]),
+        column("y", "DV in the CCF (um)", places[:, 1]),
+        column("z", "AP in the CCF (um)", places[:, 2]),
         column("imp", "not measured", np.full(n, -1.0)),
         column("location", "where the probe was aimed", [one.location for one in group]),
         column("filtering", "not told", [""] * n),
@@ -217,8 +212,20 @@ def _add_units(
             VectorData(name="waveform_sd", description="not made", data=np.full((units.num_rows, 1), np.nan))
         )
     nwbfile.units = Units(
-        name="units", description="Units of the session.", columns=columns, colnames=names_of(columns)
+        name="units",
+        description="Units of the session.",
+        columns=columns,
+        colnames=names_of(columns),
+        resolution=1.0 / min(one.sample_rate_hz for one in probes),  # without which readers ask for a rate
     )
+
+
+def _places(electrodes: pa.Table) -> NDArray[np.float64]:
+    """Return x, y, z as the release has them, which is not NWB's own order; NaN where not traced."""
+    names = [f"ccf_{axis}_um" for axis in ("ap", "dv", "ml")]
+    if not set(names) <= set(electrodes.column_names):
+        return np.full((electrodes.num_rows, 3), np.nan)
+    return published_xyz_from_ccf(np.column_stack([floats(electrodes[name]) for name in names]))
 
 
 def _joined(name: str, units: pa.Table, tables: Mapping[str, pa.Table]) -> pa.Table | None:

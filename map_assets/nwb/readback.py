@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,11 +22,19 @@ def difference(label: str, found: NDArray[Any], expected: NDArray[Any], toleranc
     if not len(found):
         return []
     one, other = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    is_far = ~((np.abs(one - other) <= tolerance) | (np.isnan(one) & np.isnan(other)))
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        is_near = np.abs(one - other) <= tolerance
+    is_far = ~((one == other) | is_near | (np.isnan(one) & np.isnan(other)))
     return [f"{label}: {int(is_far.sum())} of {len(found)} differ"] if is_far.any() else []
 
 
-def compare_table(group: Any, name: str, table: pa.Table, renamed: Mapping[str, str] | None = None) -> list[str]:
+def compare_table(
+    group: Any,
+    name: str,
+    table: pa.Table,
+    renamed: Mapping[str, str] | None = None,
+    more: Collection[str] | None = None,
+) -> list[str]:
     """Compare every column of a table, the session's key left out, with a group of the file, row by row.
 
     Parameters
@@ -36,14 +44,21 @@ def compare_table(group: Any, name: str, table: pa.Table, renamed: Mapping[str, 
         Of the table, for what is told.
     renamed : mapping of str to str, optional
         Names that columns have in the file; an empty one is not in it by design.
+    more : collection of str, optional
+        Columns that the file has and no table; every other one too many is a difference. None does not look for any.
     """
     told = []
+    known = {"id", *(more or ())}
     for column in table.column_names:
         own = f"{name}_{column}" if column in _OF_EVERY_TABLE else column
         in_file = (renamed or {}).get(column, own)
         if column != "session" and in_file:
             told += compare_column(group, in_file, f"{name}.{column}", table[column])
-    return told
+            known |= {in_file, f"{in_file}_index"}
+    surplus = sorted(set(group) - known)
+    return told + (
+        [f"{name}: the file has columns of no table: {', '.join(surplus)}"] if surplus and more is not None else []
+    )
 
 
 def compare_column(group: Any, in_file: str, label: str, values: pa.ChunkedArray) -> list[str]:

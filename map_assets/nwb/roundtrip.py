@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 
 from map_assets.nwb.columns import distinct_names
 from map_assets.nwb.readback import compare_table, difference, text_of, texts_of, times_of
+from map_assets.nwb.roundtrip_about import compare_groups, compare_session, compare_sites, compare_videos, surplus
 from map_assets.nwb.roundtrip_units import compare_units
+from map_assets.vocabulary.subject import Subject
 from map_assets.vocabulary.table import Verdict
 
 _TRIALS = {
@@ -45,11 +47,12 @@ _ELECTRODES = {
     "region": "",
     "hemisphere": "",
 }
+_OF_ELECTRODES = frozenset({"group", "group_name", "location", "channel", "hemisphere"})
 _RATE_TOLERANCE_S = 1e-6
 """Times that are told by a start and a rate are as exact as this."""
 
 
-def compare_with_tables(path: Path, tables: Mapping[str, pa.Table]) -> Verdict:
+def compare_with_tables(path: Path, tables: Mapping[str, pa.Table], subject: Subject | None = None) -> Verdict:
     """Compare a file with the tables that it was made of, value by value.
 
     A file that cannot be read, or lacks a part, does not give them back.
@@ -59,12 +62,14 @@ def compare_with_tables(path: Path, tables: Mapping[str, pa.Table]) -> Verdict:
     path : pathlib.Path
     tables : mapping of str to pyarrow.Table
         As handed to the writer.
+    subject : Subject, optional
+        As handed to the writer; without it what the file says of the animal is not compared.
     """
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
-            differences, figures = _compare(file, tables)
+            differences, figures = _compare(file, tables, subject)
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, IndexError) as error:
         return Verdict(False, f"The file cannot be read back: {type(error).__name__}: {error}")
     told = (
@@ -73,7 +78,9 @@ def compare_with_tables(path: Path, tables: Mapping[str, pa.Table]) -> Verdict:
     return Verdict(not differences, told, figures)
 
 
-def _compare(file: Any, tables: Mapping[str, pa.Table]) -> tuple[list[str], dict[str, float | int | str | bool]]:
+def _compare(
+    file: Any, tables: Mapping[str, pa.Table], subject: Subject | None
+) -> tuple[list[str], dict[str, float | int | str | bool]]:
     trials = tables["trials"].sort_by([("trial", "ascending")])
     session = tables["sessions"]["session"].to_pylist()
     told = []
@@ -86,6 +93,9 @@ def _compare(file: Any, tables: Mapping[str, pa.Table]) -> tuple[list[str], dict
         "tracking": lambda: _compare_tracking(file, tables.get("tracking")),
         "tables": lambda: _compare_plain(file, tables),
         "electrodes": lambda: _compare_electrodes(file, tables),
+        "session": lambda: compare_session(file, tables["sessions"].to_pylist()[0], subject),
+        "videos": lambda: compare_videos(file, tables),
+        "parts": lambda: _surplus(file, trials, tables),
     }
     for name, compare in parts.items():
         try:
@@ -96,11 +106,30 @@ def _compare(file: Any, tables: Mapping[str, pa.Table]) -> tuple[list[str], dict
     return told + more, {"n_trials": trials.num_rows, "n_units": n_units, "n_spikes": n_spikes}
 
 
+def _surplus(file: Any, trials: pa.Table, tables: Mapping[str, pa.Table]) -> list[str]:
+    """Parts of the file that no table gave it."""
+    names = {name for name, table in tables.items() if table.num_rows}
+    events = tables.get("trial_events")
+    kinds = distinct_names(pc.unique(events["event"]).to_pylist()) if events is not None else []
+    told = surplus("events", file.get("events", ()), {*kinds, *(names & {"licks", "rig_events"})})
+    told += surplus("intervals", file.get("intervals", ()), {"trials"})
+    light = distinct_names(pc.unique(_whole(trials)["photostim_site"]).to_pylist())
+    told += surplus("stimulus", file.get("stimulus/presentation", ()), {f"photostim_{name}" for name in light})
+    tracking = tables.get("tracking")
+    cameras = distinct_names(pc.unique(tracking["camera"]).to_pylist()) if tracking is not None else []
+    made = {f"{kind}_{name}" for kind in ("position", "likelihood") for name in cameras}
+    for module in file.get("processing", ()):
+        own = {name for name, place in _MODULES.items() if place == module} & names
+        own |= made | {"tracking", "untimed_tracking"} if module == "behavior" else {"LFP"}
+        told += surplus(f"processing/{module}", file[f"processing/{module}"], own)
+    return told
+
+
 def _compare_plain(file: Any, tables: Mapping[str, pa.Table]) -> list[str]:
     told = []
     for name, module in _MODULES.items():
         if name in tables and tables[name].num_rows:
-            told += compare_table(file[f"processing/{module}/{name}"], name, tables[name])
+            told += compare_table(file[f"processing/{module}/{name}"], name, tables[name], more=())
     return told
 
 
@@ -109,7 +138,7 @@ def _compare_trials(file: Any, trials: pa.Table) -> list[str]:
         return []
     site = trials.schema.get_field_index("photostim_site")
     named = trials.set_column(site, trials.field(site), pc.fill_null(trials["photostim_site"], "none"))
-    return compare_table(file["intervals/trials"], "trials", named, _TRIALS)
+    return compare_table(file["intervals/trials"], "trials", named, _TRIALS, ())
 
 
 def _compare_events(file: Any, trials: pa.Table, tables: Mapping[str, pa.Table]) -> list[str]:
@@ -123,7 +152,7 @@ def _compare_events(file: Any, trials: pa.Table, tables: Mapping[str, pa.Table])
         rows = events.filter(pc.equal(events["event"], kind)).sort_by(order)
         renamed = {"start_s": "timestamp", "duration_s": "duration", "event": ""}
         group = file[f"events/{name}"]
-        told += compare_table(group, f"trial_events ({kind})", rows, renamed)
+        told += compare_table(group, f"trial_events ({kind})", rows, renamed, {"is_counted"})
         if f"{kind}_s" in ("sample_s", "delay_s", "go_s"):
             counts = trials[f"{kind}_s"]
             marked = np.sort(group["timestamp"][:][group["is_counted"][:].astype(bool)])
@@ -132,7 +161,7 @@ def _compare_events(file: Any, trials: pa.Table, tables: Mapping[str, pa.Table])
         if name in tables and tables[name].num_rows:
             within = "lick_id" if name == "licks" else "event_id"
             rows = tables[name].sort_by([("time_s", "ascending"), ("trial", "ascending"), (within, "ascending")])
-            told += compare_table(file[f"events/{name}"], name, rows, renamed)
+            told += compare_table(file[f"events/{name}"], name, rows, renamed, ())
     return told
 
 
@@ -141,6 +170,7 @@ def _compare_light(file: Any, trials: pa.Table, sites: pa.Table | None) -> list[
     told = []
     names = sites["photostim_site"].to_pylist() if sites is not None else []
     used = pc.unique(_whole(trials)["photostim_site"]).to_pylist()
+    told += compare_sites(file, sites, used)
     for site, name in zip(used, distinct_names(used), strict=True):
         if site not in names:
             continue
@@ -169,7 +199,7 @@ def _compare_tracking(file: Any, tracking: pa.Table | None) -> list[str]:
         return []
     series = ("frame_s", "x_px", "y_px", "likelihood")
     module = file["processing/behavior"]
-    told = compare_table(module["tracking"], "tracking", tracking.drop_columns(list(series)))
+    told = compare_table(module["tracking"], "tracking", tracking.drop_columns(list(series)), more=())
     has_times = pc.is_valid(tracking["frame_s"])
     untimed = tracking.filter(pc.invert(has_times))
     if untimed.num_rows:
@@ -201,7 +231,8 @@ def _compare_electrodes(file: Any, tables: Mapping[str, pa.Table]) -> list[str]:
         return []
     rows = table.sort_by([("probe", "ascending"), ("electrode", "ascending")])
     group = file["general/extracellular_ephys/electrodes"]
-    told = compare_table(group, "electrodes", rows, _ELECTRODES)
+    told = compare_table(group, "electrodes", rows, _ELECTRODES, _OF_ELECTRODES)
+    told += compare_groups(file, "general/extracellular_ephys/electrodes", "group")
     if "channel" in group and "channel" not in rows.column_names:
         told += compare_table(group, "electrodes", _channels(rows, tables["probe_sites"]))
     if "region" in rows.column_names:

@@ -11,12 +11,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from map_assets.nwb.readback import compare_column, difference
+from map_assets.nwb.columns import unit_column_names
+from map_assets.nwb.readback import compare_column, difference, texts_of
+from map_assets.nwb.roundtrip_about import compare_groups, surplus
 from map_assets.vocabulary.clock import ClockMap
 
 _Key = tuple[int, int]
 _BESIDE = ("unit_stats", "cell_type", "drift", "unit_criteria", "unit_classes")
-_OTHERWISE = frozenset({"session", "probe", "unit_id", "waveform_uv"})
+_OTHERWISE = frozenset({"session", "waveform_uv"})
+_OF_THE_FILE = (
+    *(
+        "id",
+        "spike_times",
+        "spike_times_index",
+        "obs_intervals",
+        "obs_intervals_index",
+        "electrodes",
+        "electrodes_index",
+    ),
+    *("electrode_group", "sample_rate_hz", "waveform_mean", "waveform_source"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,8 @@ def compare_units(file: Any, tables: Mapping[str, pa.Table], trials: pa.Table) -
     probes = _placed_probes(tables, trials)
     expected = _trains(tables, probes)
     if "units" not in file:
-        return ([f"units: none in the file, {len(expected)} in the tables"] if expected else []), 0, 0
+        has_spikes = any(len(probes[key[0]].spikes_s(samples, trials)) for key, samples in expected.items())
+        return ([f"units: none in the file, {len(expected)} in the tables"] if has_spikes else []), 0, 0
     units = file["units"]
     keys: list[_Key] = list(zip(units["probe"][:].tolist(), units["unit_id"][:].tolist(), strict=True))
     ends = units["spike_times_index"][:].astype(np.int64)
@@ -72,6 +87,9 @@ def compare_units(file: Any, tables: Mapping[str, pa.Table], trials: pa.Table) -
     told += _compare_columns(units, keys, tables)
     told += _compare_waveforms(units, keys, tables)
     told += _compare_contacts(file, units, keys, tables)
+    told += compare_groups(file, "units", "electrode_group")
+    rates = np.array([probes[probe].sample_rate_hz for probe, _ in keys])
+    told += difference("units.sample_rate_hz", units["sample_rate_hz"][:], rates)
     return told, len(keys), len(times_s)
 
 
@@ -97,25 +115,41 @@ def _compare_columns(units: Any, keys: list[_Key], tables: Mapping[str, pa.Table
     """Every column of `units`, and of the tables beside it, row by row as the file has the units."""
     told = []
     beside = [name for name in _BESIDE if name in tables and tables[name].num_rows]
-    taken = {f"{name}_{column}" for name in beside for column in tables[name].column_names} | {"cell_type"}
+    told_of = {name: tables[name].column_names for name in _BESIDE if name in tables}
+    taken = {column if column == name else f"{name}_{column}" for name, own in told_of.items() for column in own}
+    names = unit_column_names(tables["units"].column_names, taken)
+    sortings = _sortings(tables["units"])
+    known = set(_OF_THE_FILE)
     for name in ("units", *beside):
-        rows = _in_order(tables[name], keys)
+        rows = _in_order(tables[name], keys, sortings)
         for column in rows.column_names:
-            if column in _OTHERWISE:
-                continue
-            in_file = column if name in ("units", column) else f"{name}_{column}"
-            if name == "units":
-                plain = column.translate(str.maketrans("/\\:", "---")).strip() or "unnamed"
-                in_file = plain if plain in units and column not in taken and plain != "id" else f"metric_{plain}"
-                in_file = in_file if in_file in units else plain
-            told += compare_column(units, in_file, f"{name}.{column}", rows[column])
-    return told
+            if column not in _OTHERWISE and (name == "units" or column not in ("probe", "unit_id")):
+                in_file = names[column] if name == "units" else column if column == name else f"{name}_{column}"
+                told += compare_column(units, in_file, f"{name}.{column}", rows[column])
+                known |= {in_file, f"{in_file}_index"}
+    return told + surplus("units", units, known)
 
 
-def _in_order(table: pa.Table, keys: list[_Key]) -> pa.Table:
-    """Rows of a table with the keys probe and unit_id as the file has the units; all null where it has no row."""
-    rows = zip(table["probe"].to_pylist(), table["unit_id"].to_pylist(), strict=True)
-    place = {key: row for row, key in enumerate(rows)}
+def _sortings(units: pa.Table) -> dict[_Key, str | None]:
+    """The version of the sorting that each unit is of."""
+    if "sorting" not in units.column_names:
+        return {}
+    rows = zip(*(units[name].to_pylist() for name in ("probe", "unit_id", "sorting")), strict=True)
+    return {(probe, unit_id): sorting for probe, unit_id, sorting in rows}
+
+
+def _in_order(table: pa.Table, keys: list[_Key], sortings: Mapping[_Key, str | None] | None = None) -> pa.Table:
+    """Rows of a table with the keys probe and unit_id as the file has the units; all null where it has no row.
+
+    A row of another sorting than the unit's is none of it, where both are known.
+    """
+    place = {}
+    theirs = table["sorting"].to_pylist() if "sorting" in table.column_names else [None] * table.num_rows
+    rows = zip(table["probe"].to_pylist(), table["unit_id"].to_pylist(), theirs, strict=True)
+    for row, (probe, unit_id, sorting) in enumerate(rows):
+        ours = (sortings or {}).get((probe, unit_id))
+        if sorting is None or ours is None or sorting == ours:
+            place[probe, unit_id] = row
     return table.take(pa.array([place.get(key) for key in keys], pa.int64()))
 
 
@@ -124,16 +158,20 @@ def _compare_waveforms(units: Any, keys: list[_Key], tables: Mapping[str, pa.Tab
     found = tables.get("unit_waveforms")
     others: list[Any] = [None] * len(keys)
     if found is not None and found.num_rows:
-        rows = _in_order(found.select(["probe", "unit_id", "n_samples", "waveform_uv"]), keys).to_pylist()
+        rows = _in_order(found, keys, _sortings(tables["units"])).to_pylist()
         others = [row["waveform_uv"][: row["n_samples"]] if row["waveform_uv"] is not None else None for row in rows]
     expected = [one or other or [] for one, other in zip(own, others, strict=True)]
     if not any(expected):
         return []
+    sources = [
+        "units" if one else "unit_waveforms" if other else "none" for one, other in zip(own, others, strict=True)
+    ]
+    told = [] if texts_of(units["waveform_source"]) == sources else ["units.waveform_source: the file names others"]
     written = units["waveform_mean"]
     padded = np.full(written.shape, np.nan)
     for row, values in enumerate(expected):
         padded[row, : len(values)] = np.asarray(values, np.float32)
-    return difference("waveforms (uV)", written[:].ravel() * 1e6, padded.ravel(), 1e-3)
+    return told + difference("waveforms (uV)", written[:].ravel() * 1e6, padded.ravel(), 1e-3)
 
 
 def _compare_contacts(file: Any, units: Any, keys: list[_Key], tables: Mapping[str, pa.Table]) -> list[str]:

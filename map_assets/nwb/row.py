@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
 from map_assets.nwb.inspect import Inspection
 from map_assets.nwb.tables import NWB_FILE
+from map_assets.nwb.write import OPTIONAL, REQUIRED
+from map_assets.store import Store
 from map_assets.vocabulary.files import sha256_of
 
 
@@ -23,7 +26,7 @@ def make_nwb_row(session: str, path: Path, relpath: str, inspection: Inspection)
     path : pathlib.Path
         The file; it is hashed here.
     relpath : str
-        Its path under the store's root.
+        Its path under the store's root, where the versions of the tables are looked up that it was made from just now.
     inspection : Inspection
         What `inspect_nwb` found in it.
 
@@ -34,7 +37,13 @@ def make_nwb_row(session: str, path: Path, relpath: str, inspection: Inspection)
     """
     sha256 = sha256_of(path)
     row = {"session": session, "path": relpath, "size": path.stat().st_size, "sha256": sha256}
-    return NWB_FILE.from_rows([row | {"pynwb_version": version("pynwb")} | figures_of(inspection)])
+    made_from = _versions(Store(path.parents[len(PurePosixPath(relpath).parts) - 1]), session)
+    told = {"made_from": json.dumps(made_from, sort_keys=True), "pynwb_version": version("pynwb")}
+    return NWB_FILE.from_rows([row | told | figures_of(inspection)])
+
+
+def _versions(store: Store, session: str) -> dict[str, str | None]:
+    return {name: store.version(name, session) for name in (*REQUIRED, *OPTIONAL) if store.has(name, session)}
 
 
 def figures_of(found: Inspection | pa.Table) -> dict[str, Any]:

@@ -14,6 +14,7 @@ NWB_FILE = Table(
         whole("size", "of the file", unit="B"),
         text("sha256", "of the file, lower-case hex"),
         flag("can_be_read", "whether reading and both gates ran to their end; else the figures below say nothing good"),
+        text("made_from", "JSON: version of each table that the file is made of, as it stood then"),
         text("identifier", "the file's own, which follows from the tables; null if unreadable", nullable=True),
         whole("n_units", "units in the file"),
         whole("n_trials", "trials in the file"),

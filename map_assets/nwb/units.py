@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from map_assets.nwb.columns import (
     column,
-    column_name,
     floats,
     meaning_of,
     names_of,
     plain_column,
     ragged,
+    unit_column_names,
     wholes,
 )
-from map_assets.nwb.joined import JOINED, joined_columns, joined_name
+from map_assets.nwb.joined import JOINED, joined_columns, joined_name, n_of_other_sortings
 from map_assets.nwb.observed import ObservedProbe, observe
 from map_assets.nwb.probes import electrode_rows
 from map_assets.nwb.waveforms import waveform_columns
@@ -45,8 +45,14 @@ def add_units(nwbfile: Any, tables: Mapping[str, pa.Table]) -> list[str]:
     if not kept.num_rows:
         return notes
     spike_times, ends, n_outside = spike_times_of(kept, tables["spikes"], probes)
+    for name in JOINED:
+        if name in tables and (n_others := n_of_other_sortings(kept, tables[name])):
+            notes.append(f"{n_others} rows of {name} are left out: they are of another sorting than the units.")
     if n_outside:
         notes.append(f"{n_outside} spikes outside the units' obs_intervals are left out.")
+    if not len(spike_times):
+        # readers and the inspector know no units without spikes
+        return [*notes, f"The {kept.num_rows} units are left out: none has a spike in an observed trial."]
     _add_table(nwbfile, kept, tables, probes, spike_times, ends)
     return notes
 
@@ -150,15 +156,14 @@ def _obs_intervals(units: pa.Table, probes: Sequence[ObservedProbe]) -> list[Any
 
 def _described(units: pa.Table, tables: Mapping[str, pa.Table]) -> list[Any]:
     """The columns of `units` that are numbers or texts, metrics too; a metric that no unit has is left out."""
-    columns = []
     taken = {joined_name(name, field) for name in JOINED if name in tables for field in tables[name].column_names}
-    for field in units.schema:
-        if field.name == "session":
-            continue
-        name = f"metric_{field.name}" if field.name in taken else column_name(field.name)
-        made = plain_column(name, _OWN_MEANING.get(field.name, meaning_of(field)), units[field.name])
-        columns += [] if made is None else [made]
-    return columns
+    names = unit_column_names(units.column_names, taken)
+    made = (
+        plain_column(names[field.name], _OWN_MEANING.get(field.name, meaning_of(field)), units[field.name])
+        for field in units.schema
+        if field.name in names
+    )
+    return [one for one in made if one is not None]
 
 
 def _electrodes(nwbfile: Any, units: pa.Table) -> list[Any]:

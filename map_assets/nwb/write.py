@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from map_assets.nwb.beside import PLACES, add_plain_tables
+from map_assets.nwb.chunks import fill
 from map_assets.nwb.header import Publication, has_photostim, make_file, notes_of
 from map_assets.nwb.identity import file_identifier, name_objects
 from map_assets.nwb.joined import JOINED
@@ -21,7 +22,7 @@ from map_assets.nwb.published import add_published_data
 from map_assets.nwb.raw import add_raw
 from map_assets.nwb.trials import add_events, add_licks, add_rig_events, add_trials
 from map_assets.nwb.units import add_units
-from map_assets.nwb.videos import add_videos
+from map_assets.nwb.videos import add_videos, placed_videos
 from map_assets.vocabulary.errors import NoSuchTable, TableDoesNotFit
 from map_assets.vocabulary.subject import Laboratory, Subject
 
@@ -50,11 +51,13 @@ def write_nwb(
     publication: Publication = NOTHING_SAID,
     roots: Mapping[str, Path] = NOWHERE,
     embeds_raw: bool = False,
+    embeds_video: bool = False,
     written_at: datetime | None = None,
 ) -> None:
     """Write one session as one NWB file.
 
-    The same tables give the same file, byte for byte, but for the date of writing in it. All times in the file are
+    The same tables, subject, laboratory and found videos give the same file, byte for byte, but for the date of writing
+    in it and the videos' place as seen from it. All times in the file are
     seconds of the session clock. Units whose probe has no clock map, and spikes outside the observed trials, are left
     out; the file's notes say how many and why.
 
@@ -75,7 +78,9 @@ def write_nwb(
     roots : mapping of str to pathlib.Path
         Folder of each share, by its name. Videos that are found there are named in the file (they stay where they are).
     embeds_raw : bool
-        Whether the recordings that are found under `roots` are copied into the file.
+        Whether the recordings that are found under `roots` are copied into the file, both bands.
+    embeds_video : bool
+        Whether the images of the videos that are found under `roots` are copied into the file.
     written_at : datetime.datetime, optional
         Creation date in the file, with zone; now by default.
 
@@ -85,23 +90,43 @@ def write_nwb(
         If a required table is missing.
     TableDoesNotFit
         If a table holds what the file cannot say, or belongs to another session.
+    SubjectDoesNotFit
+        If the animal was born after the session.
     """
     used = _used(session, tables)
-    variant = f"{profile} {embeds_raw}" if embeds_raw or profile != "map-assets" else ""
-    identifier = file_identifier(session, used, variant)
+    embeds = {"embeds_raw": embeds_raw, "embeds_video": embeds_video}
+    identifier = identifier_of(
+        session, used, subject, laboratory, profile=profile, publication=publication, roots=roots, **embeds
+    )
     row = used["sessions"].to_pylist()[0]
     nwbfile = make_file(row, used, subject, laboratory, identifier, written_at or datetime.now(UTC), publication)
-    if profile == "dandi-000363":
-        left_out = add_published_data(nwbfile, used)
-    else:
-        left_out = _add_data(nwbfile, used)
-        if "videos" in used:
-            left_out += add_videos(nwbfile, path, used, roots)
+    left_out = add_published_data(nwbfile, used) if profile == "dandi-000363" else _add_data(nwbfile, used)
+    if "videos" in used and (embeds_video or profile == "map-assets"):
+        left_out += add_videos(nwbfile, path, used, roots, embeds=embeds_video)
     if embeds_raw and "recordings" in used and "probe_sites" in used:
         left_out += add_raw(nwbfile, used, roots)
     nwbfile.notes = " ".join([*notes_of(row, used), *left_out])
     name_objects(nwbfile, identifier)
-    _write(path, nwbfile)
+    write_file(path, nwbfile)
+
+
+def identifier_of(
+    session: str,
+    tables: Mapping[str, pa.Table],
+    subject: Subject,
+    laboratory: Laboratory,
+    *,
+    profile: Profile = "map-assets",
+    publication: Publication = NOTHING_SAID,
+    roots: Mapping[str, Path] = NOWHERE,
+    embeds_raw: bool = False,
+    embeds_video: bool = False,
+) -> str:
+    """Return the identifier that `write_nwb` gives the file of the same arguments: it names all that is in the file."""
+    videos = placed_videos(tables["videos"], roots) if "videos" in tables else []
+    outside = [(row["share"], row["file"]) for row, _ in videos]
+    told = (profile, subject, laboratory, publication, outside, embeds_raw, embeds_video)
+    return file_identifier(session, _used(session, tables), repr(told))
 
 
 def _used(session: str, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
@@ -136,10 +161,12 @@ def _add_data(nwbfile: Any, tables: Mapping[str, pa.Table]) -> list[str]:
     return notes
 
 
-def _write(path: Path, nwbfile: Any) -> None:
+def write_file(path: Path, nwbfile: Any) -> None:
+    """Write a file that is made in memory, its large arrays too."""
     import h5py
     from pynwb import NWBHDF5IO
 
     # the caller gives a temporary path, whose name pynwb would object to
     with h5py.File(path, "w") as file, NWBHDF5IO(mode="w", file=file) as io:
         io.write(nwbfile)
+        fill(nwbfile)

@@ -24,6 +24,9 @@ STANDARD = {
 """What is claimed where nobody wrote claims; `spikes` only where a file has units."""
 
 
+_NEAR = 1e-9
+
+
 @dataclass(frozen=True)
 class Claim:
     """One number, or a few rows of them.
@@ -37,15 +40,16 @@ class Claim:
         One SELECT over `sessions`, `trials`, `units` and `electrodes`, as `nwb_rows` gives them.
     expected : value, or list of rows
         A single value, or rows in the query's order.
-    within : float
-        Largest relative difference that is no difference; for what is summed in another order.
+    within : float, optional
+        Largest relative difference that is no difference. Without it whole numbers have to be equal, and others to
+        1e-9, for what is summed in another order.
     """
 
     name: str
     says: str
     sql: str
     expected: Any
-    within: float = 1e-9
+    within: float | None = None
 
 
 def read_claims(text: str) -> tuple[Claim, ...]:
@@ -65,6 +69,8 @@ def read_claims(text: str) -> tuple[Claim, ...]:
     if not isinstance(rows, list) or not rows or set(values) != {"claim"}:
         raise BadClaim("The claims hold no [[claim]], or something else beside them.")
     for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise BadClaim(f"Claim {number} is no table with name, says, sql and expected.")
         missing = {"name", "says", "sql", "expected"} - set(row)
         surplus = set(row) - {"name", "says", "sql", "expected", "within"}
         if missing or surplus:
@@ -75,9 +81,11 @@ def read_claims(text: str) -> tuple[Claim, ...]:
             raise BadClaim(f"The claim {row['name']} stands twice.")
         if not all(isinstance(row[name], str) for name in ("name", "says", "sql")):
             raise BadClaim(f"Claim {number}: name, says and sql are texts.")
-        if not isinstance(row.get("within", 0.0), int | float):
-            raise BadClaim(f"Claim {row['name']}: within is a number.")
-        found.append(Claim(row["name"], row["says"], row["sql"], row["expected"], float(row.get("within", 1e-9))))
+        within = row.get("within")
+        is_number = isinstance(within, int | float) and not isinstance(within, bool)
+        if within is not None and not (is_number and 0 <= within < 1):
+            raise BadClaim(f"Claim {row['name']}: within is a number from 0 to less than 1.")
+        found.append(Claim(row["name"], row["says"], row["sql"], row["expected"], within))
     return tuple(found)
 
 
@@ -170,11 +178,16 @@ def _told(expected: Any, found: Any) -> str:
     return f"expected {expected}, the files give {found}"
 
 
-def _same(expected: Any, found: Any, within: float) -> bool:
+def _same(expected: Any, found: Any, within: float | None) -> bool:
     from decimal import Decimal
 
     if isinstance(expected, bool) or isinstance(found, bool) or found is None:
         return expected is found
-    if isinstance(expected, int | float) and isinstance(found, int | float | Decimal):
-        return expected == found or math.isclose(expected, float(found), rel_tol=within, abs_tol=0.0)
-    return str(expected) == str(found)
+    is_number = [isinstance(one, int | float | Decimal) for one in (expected, found)]
+    if all(is_number):
+        is_whole = isinstance(expected, int) and isinstance(found, int)
+        near = _NEAR if within is None else within
+        return expected == found or (
+            not (is_whole and within is None) and math.isclose(expected, float(found), rel_tol=near, abs_tol=0.0)
+        )
+    return not any(is_number) and str(expected) == str(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from map_assets.publication.yaml_text import yaml_text
 from map_assets.store import Store, replacing
 from map_assets.vocabulary.session import SessionKey
 
+_NUMBER = re.compile("[0-9]{6}")
 DANDISET_FILE = "dandiset.yaml"
 
 
@@ -93,8 +95,10 @@ def lay_out(
     Raises
     ------
     NotPublishable
-        If there is no session, or as `frozen.put` says.
+        If there is no session, the dandiset has no such number, or as `frozen.put` says.
     """
+    if dandiset is not None and not _NUMBER.fullmatch(dandiset):
+        raise NotPublishable(f"{dandiset!r} is no number of a dandiset; it has six digits, as in 000363.")
     assets = []
     for path, nwb in planned:
         sha256 = put(nwb.file, root / path, may_copy=may_copy)

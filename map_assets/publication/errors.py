@@ -4,7 +4,7 @@
 
     MapAssetsError
     ├── PublishExtraMissing    a library of the extra `publish` is not installed
-    ├── NotPublishable         a session's NWB file is missing, failed its gates, or is older than its tables
+    ├── NotPublishable         a session's NWB file is missing, failed its gates, or is of other tables than stand
     ├── BadAbout               what people wrote about a release cannot be published as it stands
     ├── BadClaim               a claim is no number that SQL can give
     ├── NoSuchRelease          no release of that name
@@ -26,7 +26,7 @@ class PublishExtraMissing(MapAssetsError):
 
 
 class NotPublishable(MapAssetsError):
-    """A session's NWB file is missing, failed its gates, or is older than its tables."""
+    """A session's NWB file is missing, failed its gates, or is made from other tables than those that stand."""
 
 
 class BadAbout(MapAssetsError):

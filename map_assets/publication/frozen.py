@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from map_assets.publication.errors import NotPublishable
 from map_assets.publication.tables import DANDI_ASSETS
-from map_assets.store import Store
+from map_assets.store import Store, replacing
 from map_assets.vocabulary.errors import UnreadableFile
 from map_assets.vocabulary.files import sha256_of, unchanged
 
+_READ_ONLY = 0o444
+PART = ".part"
+"""How the names of what is not finished end."""
 NWB = "nwb"
 NWB_SUFFIX = ".nwb"
-_AGAIN = "materialize nwb_file of the session again"
+_AGAIN = "make it again with `map-assets ingest SESSION --again nwb_file`"
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,8 @@ def freeze_nwb(store: Store, session: str, inputs: Collection[str]) -> FrozenNwb
     Raises
     ------
     NotPublishable
-        If there is none, it failed a gate, it is not the one that the gates saw, or a table is younger than it.
+        If there is none, it failed a gate, it is not the one that the gates saw, or it was made from other versions of
+        its tables than those that stand.
     """
     if not store.has("nwb_file", session):
         raise NotPublishable(f"{session} has no NWB file that was checked; {_AGAIN}.")
@@ -116,13 +122,23 @@ def freeze_nwb(store: Store, session: str, inputs: Collection[str]) -> FrozenNwb
     file = _last(store, NWB, session, NWB_SUFFIX)
     if file.version != row["sha256"][:16]:
         raise NotPublishable(f"The NWB file of {session} is not the one that its gates saw; {_AGAIN}.")
-    younger = [one for one in freeze_tables(store, session, inputs) if one.written_at > file.written_at]
-    if younger:
-        names = ", ".join(one.kind for one in younger)
-        raise NotPublishable(f"The NWB file of {session} is older than {names}; {_AGAIN}.")
     made_from = {one.kind: one.version for one in freeze_tables(store, session, inputs)}
+    _refuse_other_tables(session, row.get("made_from"), made_from)
     code, subject, modalities = _told_by(file.path)
     return FrozenNwb(file, row["sha256"], made_from, code, subject, modalities)
+
+
+def _refuse_other_tables(session: str, told: str | None, standing: Mapping[str, str]) -> None:
+    """Hold the versions that a file was made from against those that stand; stamps of two clocks prove nothing."""
+    if told is None:
+        raise NotPublishable(f"The record of {session}'s NWB file does not say from which tables it is made; {_AGAIN}.")
+    made_from = json.loads(told)
+    differ = [name for name in sorted({*made_from, *standing}) if made_from.get(name) != standing.get(name)]
+    if differ:
+        raise NotPublishable(
+            f"The NWB file of {session} is made from another version of {', '.join(differ)} than stands now; "
+            "`map-assets ingest` makes it again."
+        )
 
 
 def _last(store: Store, kind: str, session: str, suffix: str) -> Frozen:
@@ -148,7 +164,7 @@ def _told_by(path: Path) -> tuple[str, str, tuple[str, ...]]:
             path,
             f"its subject or its origin cannot be read ({error})",
             expected="an NWB file of this laboratory",
-            todo=f"{_AGAIN.capitalize()}.",
+            todo=f"M{_AGAIN[1:]}.",
         ) from error
     return code, subject, ("behavior", *["ecephys"] * has_ephys, *["ogen"] * has_light)
 
@@ -166,7 +182,7 @@ def put(frozen: Frozen, target: Path, *, may_copy: bool = False) -> str:
     NotPublishable
         If the file systems allow no link and `may_copy` is False, or the bytes are no more what the version says.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     try:
         os.link(frozen.path, target)
     except FileExistsError:
@@ -179,10 +195,14 @@ def put(frozen: Frozen, target: Path, *, may_copy: bool = False) -> str:
             raise
         if not may_copy:
             raise NotPublishable(
-                f"{target.parent} is on another file system than the store, so that files can only be copied; "
+                f"{_lasting(target)} is on another file system than the store, so that files can only be copied; "
                 "choose a folder beside the store, or ask for copies with --copy."
             ) from error
-        shutil.copyfile(frozen.path, target)
+        with replacing(target) as part:
+            shutil.copyfile(frozen.path, part)
+    if target.samefile(frozen.path):
+        with suppress(PermissionError):  # somebody else's file, whose owner may not have thought of it
+            target.chmod(_READ_ONLY)  # all names are one file: who mends it in one place would change every release
     sha256 = sha256_of(target)
     if sha256[:16] != frozen.version:
         raise NotPublishable(
@@ -190,6 +210,27 @@ def put(frozen: Frozen, target: Path, *, may_copy: bool = False) -> str:
             "look at the disk, then materialize it again."
         )
     return sha256
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises
+    ------
+    NotPublishable
+        If it cannot be made, as where a file stands in its place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotPublishable(
+            f"{folder} cannot be used as a folder ({error.strerror or error}); choose another with --to."
+        ) from error
+
+
+def _lasting(target: Path) -> Path:
+    """Return the nearest folder above that is not gone again when the command has ended."""
+    return next(one for one in target.parents if not any(part.endswith(PART) for part in one.parts))
 
 
 def plain_label(text: str) -> str:

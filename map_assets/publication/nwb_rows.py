@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +49,30 @@ def read_nwb_rows(paths: Iterable[Path]) -> dict[str, pa.Table]:
         for name, table in _of_one(path).items():
             found[name].append(table)
     nothing = pa.table({"session": pa.array([], pa.string())})
-    return {
-        name: pa.concat_tables(tables, promote_options="permissive") if tables else nothing
-        for name, tables in found.items()
-    }
+    return {name: _joined(tables) if tables else nothing for name, tables in found.items()}
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put the rows of all files into one table; a column that is a flag here and a number there is a number, and a text
+    as soon as it is one anywhere."""
+    kinds: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            kinds.setdefault(field.name, set()).add(field.type)
+    common = {name: _common(found) for name, found in kinds.items()}
+    alike = [
+        pa.table({field.name: table[field.name].cast(common[field.name]) for field in table.schema}) for table in tables
+    ]
+    return pa.concat_tables(alike, promote_options="default")
+
+
+def _common(kinds: set[pa.DataType]) -> pa.DataType:
+    known = {kind for kind in kinds if not pa.types.is_null(kind)}
+    if len(known) <= 1:
+        return next(iter(known or kinds))
+    if any(pa.types.is_string(kind) or pa.types.is_large_string(kind) for kind in known):
+        return pa.string()
+    return pa.int64() if all(pa.types.is_integer(kind) and kind != pa.uint64() for kind in known) else pa.float64()
 
 
 def _of_one(path: Path) -> dict[str, pa.Table]:

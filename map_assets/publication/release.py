@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,9 +32,9 @@ from map_assets.publication.claims import first_drift, read_claims, standard_cla
 from map_assets.publication.crate import CRATE, crate_text
 from map_assets.publication.dandiset import Layout, lay_out, plan_layout
 from map_assets.publication.datacite import check_datacite, datacite_metadata
-from map_assets.publication.errors import BadAbout, BadClaim, NotPublishable, ReleaseStands
-from map_assets.publication.frozen import Frozen, FrozenNwb, freeze_tables, put
-from map_assets.publication.manifest import MANIFEST, manifest_text, text_sha256
+from map_assets.publication.errors import BadAbout, BadClaim, NotPublishable, ReleaseDiffers, ReleaseStands
+from map_assets.publication.frozen import PART, Frozen, FrozenNwb, freeze_tables, make_folder, put
+from map_assets.publication.manifest import MANIFEST, differences, manifest_text, read_manifest, text_sha256
 from map_assets.publication.nwb_rows import read_nwb_rows
 from map_assets.publication.shelf import (
     CITATION,
@@ -42,6 +43,7 @@ from map_assets.publication.shelf import (
     DATACITE,
     RELEASE,
     Release,
+    anchor_of,
     check_name,
     open_release,
     releases_folder,
@@ -50,6 +52,9 @@ from map_assets.publication.shelf import (
 from map_assets.store import Store
 from map_assets.store.atomic import fsync_file, fsync_folder
 from map_assets.vocabulary.files import sha256_of
+
+_LEFT_S = 24 * 3600.0
+"""A folder that was begun so long ago is one that a killed process left."""
 
 
 def create_release(
@@ -94,6 +99,8 @@ def create_release(
         If what is said of the release breaks a rule, or a claim does not hold.
     ReleaseStands
         If a release of that name stands with other content.
+    ReleaseDiffers
+        If one stands with this content, and its files are no more what they were.
     """
     folder = (to or releases_folder(store)) / check_name(name)
     planned = plan_layout(store, sessions, inputs)
@@ -119,10 +126,10 @@ def create_release(
         manifest_sha256 = sha256_of(staging / MANIFEST)
         try:
             staging.rename(folder)
-        except OSError as error:
+        except OSError:
             if not folder.exists():
                 raise
-            raise ReleaseStands(f"Another release was made as {name} at this moment; look at it.") from error
+            return _standing(folder, content)  # made by somebody else at this moment
         fsync_folder(folder.parent)
     write_anchor(folder, manifest_sha256)
     return Release(folder, told, manifest_sha256, is_new=True)
@@ -141,6 +148,8 @@ def _content(
 
 
 def _standing(folder: Path, content: Mapping[str, str]) -> Release:
+    if not (folder / RELEASE).is_file():
+        raise ReleaseStands(f"{folder} is there and is no release; take it away.")
     release = open_release(folder)
     stood = release.told.get("content", {})
     first = next((name for name in sorted({*content, *stood}) if content.get(name) != stood.get(name)), None)
@@ -149,6 +158,16 @@ def _standing(folder: Path, content: Mapping[str, str]) -> Release:
             f"The release {folder.name} stands with other content (first difference: {first}); it is never changed, "
             "so take another name."
         )
+    hashes = read_manifest((folder / MANIFEST).read_text("utf-8"))
+    first = next(iter(differences(folder, hashes)), None)
+    due = anchor_of(folder)
+    if first is not None or due not in {None, release.manifest_sha256}:
+        raise ReleaseDiffers(
+            f"The release {folder.name} stands and is not what it was: {first or f'{MANIFEST} is changed'}; take another "
+            "name, or set it right."
+        )
+    if due is None:  # the machine stopped between the last two steps
+        write_anchor(folder, release.manifest_sha256)
     return release
 
 
@@ -214,8 +233,11 @@ def _fill(
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
     """Give a folder beside the release's place, which is gone afterwards unless it was renamed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.part")
+    make_folder(folder.parent)
+    for left in folder.parent.glob(f".{folder.name}.*{PART}"):
+        if time.time() - left.stat().st_mtime > _LEFT_S:
+            shutil.rmtree(left, ignore_errors=True)
+    staging = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}{PART}")
     staging.mkdir()
     try:
         yield staging

@@ -12,8 +12,16 @@ from map_assets.publication.crate import CRATE, crate_differences
 from map_assets.publication.errors import NoSuchRelease, ReleaseDiffers
 from map_assets.publication.manifest import MANIFEST, differences, read_manifest, text_sha256
 from map_assets.publication.nwb_rows import read_nwb_rows
-from map_assets.publication.shelf import CLAIMS, DANDISET, RELEASE, anchor_of
+from map_assets.publication.shelf import CITATION, CLAIMS, DANDISET, DATACITE, RELEASE, anchor_of
 from map_assets.vocabulary.errors import MapAssetsError
+
+_EVERY_RELEASE = (RELEASE, CLAIMS, CITATION, DATACITE, CRATE, f"{DANDISET}/dandiset.yaml")
+"""Files without which no release is made."""
+
+_UNHELD = (
+    f"{MANIFEST} can be held against nothing: its hash does not stand beside the release; give the one that was published "
+    "(--sha256)"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ def verify_release(folder: Path, manifest_sha256: str | None = None) -> Verified
     folder : pathlib.Path
         The release.
     manifest_sha256 : str, optional
-        What its manifest must hash to; by default what stands beside the release, where anything does.
+        What its manifest must hash to; by default what stands beside the release. With neither, that is a problem.
 
     Raises
     ------
@@ -69,24 +77,26 @@ def verify_release(folder: Path, manifest_sha256: str | None = None) -> Verified
         raise NoSuchRelease(f"There is no release {folder.name} in {folder.parent} (no {MANIFEST}).")
     text = (folder / MANIFEST).read_bytes().decode("utf-8", "replace")
     found = text_sha256(text)
-    due = manifest_sha256 or anchor_of(folder)
-    problems = [] if due in {None, found} else [f"{MANIFEST} is changed: its sha256 is {found}, and was {due}"]
+    due = manifest_sha256.lower() if manifest_sha256 else anchor_of(folder)
+    problems = [f"{MANIFEST} is changed: its sha256 is {found}, and was {due}"] if due not in {None, found} else []
+    unheld = (_UNHELD,) if due is None else ()
     try:
         hashes = read_manifest(text)
     except ReleaseDiffers as error:
-        return Verified(folder.name, found, 0, 0, 0, (*problems, str(error).rstrip(".")))
+        return Verified(folder.name, found, 0, 0, 0, (*problems, str(error).rstrip("."), *unheld))
     problems += differences(folder, hashes)
     problems += _described(folder, hashes)
     n_claims, drift = _claims(folder, hashes)
     problems += drift
     n_bytes = sum((folder / path).stat().st_size for path in hashes if (folder / path).is_file())
-    return Verified(folder.name, found, len(hashes), n_bytes, n_claims, tuple(problems))
+    return Verified(folder.name, found, len(hashes), n_bytes, n_claims, (*problems, *unheld))
 
 
 def _described(folder: Path, hashes: dict[str, str]) -> Iterator[str]:
     """Whether the release says itself what it is."""
     if CRATE in hashes and (folder / CRATE).is_file():
         yield from crate_differences((folder / CRATE).read_text("utf-8", "replace"), hashes)
+    yield from (f"{path} is not in {MANIFEST}" for path in _EVERY_RELEASE if path not in hashes)
     try:
         told = json.loads((folder / RELEASE).read_text("utf-8"))
         paths = {f"{DANDISET}/{one['path']}": one["sha256"] for one in told["sessions"].values()}

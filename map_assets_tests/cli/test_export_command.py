@@ -92,7 +92,7 @@ def put_nwb(lab: Terminal, **facts: object) -> Path:
     )
     row = {"session": SORTED, "path": version.path.relative_to(lab.services.store.root).as_posix()}
     row |= {"size": version.n_bytes, "sha256": version.sha256, "can_be_read": True, "identifier": "a", "messages": ""}
-    row |= {"differences": "", "pynwb_version": "4.0"}
+    row |= {"differences": "", "pynwb_version": "4.0", "made_from": "{}"}
     counts = {column.name: 0 for column in NWB_FILE.columns if column.name.startswith("n_")}
     record = NWB_FILE.from_rows([{**row, **counts, "n_inspector_checks": 30, **facts}])
     lab.services.store.write(NWB_FILE, SORTED, record)
@@ -177,8 +177,7 @@ def test_an_nwb_file_that_passed_its_gates_is_copied(own_lab: Terminal, tmp_path
         ({"can_be_read": False}, "gate nwb_validates"),
         ({"n_inspector_critical": 1}, "gate nwb_is_clean"),
         ({"differences": "trials differ"}, "trials differ"),
-        ({"sha256": HASH}, "does not hold the bytes"),
-        ({"path": "files/nwb/gone.nwb"}, "gone.nwb cannot be used"),
+        ({"sha256": HASH}, "hold the bytes"),
     ],
 )
 def test_an_nwb_file_that_is_not_well_is_kept_back(
@@ -187,6 +186,30 @@ def test_an_nwb_file_that_is_not_well_is_kept_back(
     put_nwb(own_lab, **facts)
     done = own_lab("export", "nwb", SORTED, "--to", str(tmp_path / "to"), code=1)
     assert said in one_sentence(done.err)
+    assert names(tmp_path / "to") == []
+
+
+def test_a_damaged_nwb_file_is_given_away_as_it_was_while_the_history_has_it(own_lab: Terminal, tmp_path: Path) -> None:
+    source = put_nwb(own_lab)
+    good = source.read_bytes()
+    source.unlink()
+    for damage in (None, good[:-1] + b"x"):
+        if damage is not None:
+            source.write_bytes(damage)
+        to = tmp_path / f"to{damage is None}"
+        done = own_lab("export", "nwb", SORTED, "--to", str(to), "--json")
+        assert Path(done.rows[0]["file"]).read_bytes() == good
+        assert "history" in done.err
+
+
+def test_an_nwb_file_that_is_damaged_everywhere_is_said_to_be_and_who_makes_it_again(
+    own_lab: Terminal, tmp_path: Path, one_sentence: Check
+) -> None:
+    source = put_nwb(own_lab)
+    with source.open("r+b") as file:  # its name in the history is the same file
+        file.write(b"x")
+    said = one_sentence(own_lab("export", "nwb", SORTED, "--to", str(tmp_path / "to"), code=1).err)
+    assert "--again nwb_file" in said
     assert names(tmp_path / "to") == []
 
 

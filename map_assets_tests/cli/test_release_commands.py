@@ -89,6 +89,8 @@ def test_a_changed_release_is_told_and_is_not_approved(lab: Terminal, one_senten
         (("verify", "winter"), "There is no release winter"),
         (("fetch", "winter", "--from", "nowhere", "--to", "mine"), "nowhere has no winter/manifest-sha256.txt"),
         (("approve", "winter", "--because", "x"), "There is no release winter"),
+        (("list", "--in", "nowhere"), "There is no folder nowhere"),
+        (("create", "spring", BEHAVIOR_ONLY, "--to", __file__), "cannot be used"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(
@@ -124,6 +126,42 @@ def test_a_folder_with_a_file_too_many_is_not_uploaded(lab: Terminal, tmp_path: 
     assert "notes.txt" in one_sentence(
         lab("dandi", "layout", BEHAVIOR_ONLY, "--to", str(tmp_path / "dandiset"), code=1).err
     )
+
+
+@pytest.mark.parametrize("words", [("layout",), ("upload", "--dandiset", "000001")])
+def test_a_file_is_no_folder_of_a_dandiset(
+    lab: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_sentence: Check, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("DANDI_API_KEY", KEY)
+    (tmp_path / "file").write_text("x")
+    said = one_sentence(lab("dandi", *words, BEHAVIOR_ONLY, "--to", str(tmp_path / "file"), code=1).err)
+    assert "file" in said
+    assert "cannot be used" in said
+    assert (tmp_path / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("number", ["../../x", "1", "00000a", "0000010", "\uff11" * 6])
+def test_a_dandiset_has_six_digits_or_nothing_is_laid_out(
+    lab: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_sentence: Check, number: str
+) -> None:
+    monkeypatch.setenv("DANDI_API_KEY", KEY)
+    to = tmp_path / "dandiset"
+    done = lab("dandi", "upload", BEHAVIOR_ONLY, "--to", str(to), "--dandiset", number, code=1)
+    assert "six digits" in one_sentence(done.err)
+    assert not to.exists()
+
+
+@pytest.mark.parametrize("command", [("dandi", "layout"), ("release", "create", "spring")])
+def test_a_session_of_which_a_table_was_refused_goes_nowhere(
+    lab: Terminal, tmp_path: Path, one_sentence: Check, command: tuple[str, ...]
+) -> None:
+    import json
+
+    detail = json.dumps({"made": ["licks"], "blocked": "licks_are_in_trials", "inputs": {}})
+    lab.services.ledger.record_stage(BEHAVIOR_ONLY, "behavior", "x", "done", detail)
+    done = lab(*command, BEHAVIOR_ONLY, *about(lab), "--to", str(tmp_path / "to"), code=1)
+    assert "licks_are_in_trials" in one_sentence(done.err)
+    assert not (tmp_path / "to").exists()
 
 
 def test_an_archive_to_try_things_out_tells_where_it_is(new_lab: Terminal) -> None:

@@ -62,8 +62,12 @@ def test_a_stamp_is_read_back_from_a_whole_file_only(tmp_path: Path) -> None:
     write_mat(path, {"x": np.arange(9.0), "y": "text"}, stamp="0f" * 16)
     assert stamp_of(path) == "0f" * 16
     whole = path.read_bytes()
-    for n_bytes in (0, 60, 128 + 4, len(whole) - 1):
+    first_ends = 128 + 8 + int.from_bytes(whole[132:136], "little")
+    for n_bytes in (0, 60, 128, 128 + 4, first_ends, len(whole) - 1):
         path.write_bytes(whole[:n_bytes])
+        assert stamp_of(path) is None
+    for place in range(128, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         assert stamp_of(path) is None
     write_mat(path, {"x": 1.0})
     assert stamp_of(path) is None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from map_assets.nwb.header import SubjectDoesNotFit
 from map_assets.nwb.write import write_nwb
 from map_assets.vocabulary.errors import NoSuchTable, TableDoesNotFit
 from map_assets.vocabulary.subject import Laboratory, Subject
@@ -229,6 +232,18 @@ def test_a_login_is_no_experimenter_but_is_not_lost(
         assert "Photostimulation left_alm is in the trials table only" in nwb.notes
 
 
+@pytest.mark.parametrize("profile", ["map-assets", "dandi-000363"])
+def test_an_animal_that_was_born_after_its_session_is_told_and_no_file_is_made(
+    made: SimpleNamespace, full_session: dict[str, pa.Table], tmp_path: Path, profile: Any
+) -> None:
+    told = dataclasses.replace(made.subject, date_of_birth=date(2019, 3, 1))
+    with pytest.raises(SubjectDoesNotFit, match=r"born on 2019-03-01, after .*2019-02-28.*registry import"):
+        write_nwb(tmp_path / "x.nwb", made.key, full_session, told, made.laboratory, profile=profile)
+    assert not (tmp_path / "x.nwb").exists()
+    told = dataclasses.replace(made.subject, date_of_birth=date(2019, 2, 28))
+    write_nwb(tmp_path / "x.nwb", made.key, full_session, told, made.laboratory)
+
+
 def test_a_missing_table_and_another_sessions_table_are_told(
     full_session: dict[str, pa.Table], made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -251,3 +266,12 @@ def test_light_of_unknown_power_stays_in_the_trials_table_and_the_notes_say_so(
         assert "Photostimulation of 10 trials is in the trials table only" in nwb.notes
         assert not nwb.stimulus
         assert np.isfinite(nwb.trials["photostim_onset_time"][:]).sum() == 10
+
+
+def test_frames_that_run_into_the_next_trial_are_counted_in_the_notes(made: SimpleNamespace, tmp_path: Path) -> None:
+    tables = made.behavior(6)
+    tables["tracking"] = made.tracking(tables["trials"], n_frames=1900)
+    write_nwb(tmp_path / "x.nwb", made.key, tables, made.subject, made.laboratory)
+    with h5py.File(tmp_path / "x.nwb") as file:
+        notes = file["general/notes"].asstr()[()]
+    assert "In 4 trials the frames of the side camera run into the next trial's" in notes

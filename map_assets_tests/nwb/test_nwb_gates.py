@@ -224,6 +224,7 @@ def test_the_row_keeps_what_the_gates_said(good: Path, inspected: Inspection, ma
     row = table.to_pylist()[0]
     assert (row["sha256"], row["size"]) == (sha256_of(good), good.stat().st_size)
     assert (row["n_units"], row["n_trials"], row["path"]) == (40, 40, "files/nwb/x.nwb")
+    assert row["made_from"] == "{}", "no store holds its tables"
     for verdict in VERDICTS:
         assert verdict(table) == verdict(found)
     bad = dataclasses.replace(found, can_be_read=False)

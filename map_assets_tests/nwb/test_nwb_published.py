@@ -144,6 +144,8 @@ def test_groups_and_electrodes_are_named_as_in_the_release(nwb: Any) -> None:
     frame = nwb.electrodes.to_dataframe()
     assert {"x", "y", "z", "rel_x", "rel_y", "rel_z", "electrode", "shank", "shank_col", "shank_row"} <= set(frame)
     assert frame["shank_row"].max() == 192
+    left = frame.iloc[0]  # at AP 3000, DV 2000, ML 4200
+    assert (left["x"], left["y"], left["z"]) == (7200.0, 2000.0, 3000.0), "x is more than 5700 on the left"
     assert (frame["electrode"].min(), frame["electrode"].max()) == (1, 384)
 
 
@@ -163,3 +165,12 @@ def test_behavior_alone_has_a_published_form_too(
     write_nwb(tmp_path / "x.nwb", made.key, tables, made.subject, made.laboratory, profile="dandi-000363")
     found = inspect_nwb(tmp_path / "x.nwb")
     assert (found.can_be_read, found.n_validation_errors, found.n_units) == (True, 0, 0)
+
+
+def test_spikeinterface_reads_the_published_form_without_being_told_a_rate(path: Path, nwb: Any) -> None:
+    from spikeinterface.extractors.nwbextractors import NwbSortingExtractor
+
+    sorting = NwbSortingExtractor(path)
+    assert sorting.sampling_frequency == pytest.approx(30000.2741)
+    spikes = nwb.units.to_dataframe()["spike_times"]
+    assert [len(sorting.get_unit_spike_train(one)) for one in sorting.unit_ids] == [len(times) for times in spikes]

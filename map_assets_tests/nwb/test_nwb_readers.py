@@ -89,12 +89,14 @@ def test_2_the_file_says_which_tables_and_which_code_made_it(
 ) -> None:
     from importlib.metadata import version
 
-    from map_assets.nwb.identity import file_identifier
+    from map_assets.nwb.write import identifier_of
 
-    assert nwb.identifier == file_identifier(made.key, tables), "other labels make another file, which says so"
+    assert nwb.identifier == identifier_of(made.key, tables, made.subject, made.laboratory), (
+        "other labels make another file, which says so"
+    )
     assert tuple(nwb.was_generated_by[0]) == ("map_assets", version("map-assets"))
     fewer = tables | {"unit_classes": tables["unit_classes"].slice(1)}
-    assert file_identifier(made.key, fewer) != nwb.identifier
+    assert identifier_of(made.key, fewer, made.subject, made.laboratory) != nwb.identifier
 
 
 def test_3_an_unobserved_trial_is_not_a_silent_one_and_no_index_has_to_be_guessed(
