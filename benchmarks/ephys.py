@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from map_assets.defs.services import Services
     from map_assets.store import Store
 
 WINDOW_S = (-3.0, 3.0)
@@ -83,19 +84,10 @@ def ingest(root: Path, scale: float) -> dict[str, float]:
     """Measure the ephys stages of one session, in a process that has written nothing."""
     if not root.exists():
         subprocess.run([sys.executable, __file__, "write", str(root), str(scale)], check=True)
-    from map_assets.config import load_config
-    from map_assets.defs.services import Services
     from map_assets.defs.stages import BY_NAME
     from map_assets.defs.work import perform
-    from map_assets.shares.refresh import refresh
-    from map_assets.shares.scan import scan_all
 
-    services = Services(load_config(root / "map_assets.toml"))
-    scan_all(services.shares, services.ledger)
-    (session,) = services.ledger.sessions()
-    for name in ("behavior", "sessions"):
-        perform(BY_NAME[name], session, services)
-    refresh(services.ledger)
+    services, session = scanned(root)
     parts = {}
     for name in STAGES:
         began = time.perf_counter()
@@ -111,6 +103,24 @@ def ingest(root: Path, scale: float) -> dict[str, float]:
         "n_units": units.num_rows,
         "n_spikes": int(np.sum(units["n_spikes"].to_numpy())),
     }
+
+
+def scanned(root: Path) -> tuple[Services, str]:
+    """Scan a laboratory's shares, and read its one session's behaviour; return its services and the session."""
+    from map_assets.config import load_config
+    from map_assets.defs.services import Services
+    from map_assets.defs.stages import BY_NAME
+    from map_assets.defs.work import perform
+    from map_assets.shares.refresh import refresh
+    from map_assets.shares.scan import scan_all
+
+    services = Services(load_config(root / "map_assets.toml"))
+    scan_all(services.shares, services.ledger)
+    (session,) = services.ledger.sessions()
+    for name in ("behavior", "sessions"):
+        perform(BY_NAME[name], session, services)
+    refresh(services.ledger)
+    return services, session
 
 
 def peak_mib() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from map_assets.vocabulary.table import Verdict
 
@@ -20,29 +21,46 @@ def psth_conserves_spikes(psth: pa.Table) -> Verdict:
     Rate times trials times bin width is a number of spikes, so it is whole; and for each unit and bin the spikes of a
     condition are those of its left trials plus those of its right trials.
     """
-    counts: dict[tuple[int, int, str], np.ndarray] = {}
-    n_broken = 0
-    n_spikes = 0
-    for row in psth.select(["probe", "unit_id", "condition", "n_trials", "bin_width_s", "rate_hz"]).to_pylist():
-        spikes = np.asarray(row["rate_hz"], np.float64) * row["n_trials"] * row["bin_width_s"]
-        n_broken += bool(np.any(np.abs(spikes - np.rint(spikes)) > 1e-6)) or (row["n_trials"] > 0) != bool(spikes.size)
-        counts[row["probe"], row["unit_id"], row["condition"]] = spikes
-        n_spikes += int(np.rint(spikes.sum()))
-    n_unequal = 0
-    for (probe, unit_id, condition), spikes in counts.items():
-        parts = [counts.get((probe, unit_id, part)) for part in PARTS.get(condition, ())]
-        present = [part for part in parts if part is not None and part.size]
-        if parts and all(part is not None for part in parts):
-            together = np.sum(present, axis=0) if present else np.zeros(spikes.size)
-            n_unequal += not (together.shape == spikes.shape and np.allclose(together, spikes, rtol=0, atol=1e-6))
+    n_trials, lengths = psth["n_trials"].to_numpy(), pc.list_value_length(psth["rate_hz"]).to_numpy()
+    n_bins = int(lengths.max(initial=0))
+    has_rate = lengths > 0
+    spikes = np.zeros((psth.num_rows, n_bins))
+    odd = (n_trials > 0) != has_rate
+    odd |= has_rate & (lengths != n_bins)
+    good = has_rate & ~odd
+    flat = pc.list_flatten(psth["rate_hz"].filter(pa.array(good))).to_numpy().reshape(-1, n_bins)
+    spikes[good] = flat * (n_trials * psth["bin_width_s"].to_numpy())[good, None]
+    if "smoothing_sd_s" in psth.column_names:
+        is_raw = psth["smoothing_sd_s"].to_numpy() == 0
+    else:
+        is_raw = np.ones(psth.num_rows, bool)
+    n_broken = int((odd | (is_raw & (np.abs(spikes - np.rint(spikes)) > 1e-6).any(axis=1))).sum())
+    n_unequal = _unlike_their_parts(psth, spikes)
+    n_spikes = int(np.rint(spikes[is_raw].sum()))
     said = (
-        f"{n_spikes} spikes stand in {len(counts)} averages, each a whole number, left and right together giving all"
+        f"{n_spikes} spikes stand in {psth.num_rows} averages, each a whole number, left and right together giving all"
         if not n_broken + n_unequal
         else f"{n_broken} averages are of no whole spikes, {n_unequal} are not the sum of their left and right trials"
     )
     return Verdict(
-        not n_broken + n_unequal, said, {"n_averages": len(counts), "n_broken": n_broken, "n_unequal": n_unequal}
+        not n_broken + n_unequal, said, {"n_averages": psth.num_rows, "n_broken": n_broken, "n_unequal": n_unequal}
     )
+
+
+def _unlike_their_parts(psth: pa.Table, spikes: np.ndarray) -> int:
+    """Count averages that are not the sum of their parts, where the table has all of these."""
+    conditions = psth["condition"].to_numpy(zero_copy_only=False)
+    keys = np.stack([psth["probe"].to_numpy(), psth["unit_id"].to_numpy()], axis=1)
+    n_unequal = 0
+    for whole, parts in PARTS.items():
+        rows = [np.flatnonzero(conditions == name) for name in (whole, *parts)]
+        rows = [at[np.lexsort(keys[at].T)] for at in rows]
+        if any(len(at) != len(rows[0]) or not np.array_equal(keys[at], keys[rows[0]]) for at in rows):
+            n_unequal += len(rows[0]) if all(len(at) for at in rows) else 0
+            continue
+        together = np.sum([spikes[at] for at in rows[1:]], axis=0)
+        n_unequal += int((np.abs(together - spikes[rows[0]]) > 1e-6 * np.maximum(1.0, together)).any(axis=1).sum())
+    return n_unequal
 
 
 def trials_hold_no_more_spikes_than_the_train(unit_stats: pa.Table, units: pa.Table) -> Verdict:
@@ -127,3 +145,34 @@ def criteria_are_answered(unit_criteria: pa.Table) -> Verdict:
     figures = {"n_passed": answers[True], "n_failed": answers[False], "n_unknown": answers[None], "n_wrong": n_wrong}
     said = f"{answers[True]} units pass, {answers[False]} fail, of {answers[None]} it is not known"
     return Verdict(not n_wrong, said + (f"; {n_wrong} answers do not follow" if n_wrong else ""), figures)
+
+
+def selectivity_follows_its_p(selectivity: pa.Table) -> Verdict:
+    """Claim that units prefer a side where, and only where, the corrected p is below its level, and towards their effect."""
+    p, alpha, effect = (selectivity[name].to_numpy() for name in ("p_corrected", "alpha", "effect"))
+    prefers = selectivity["prefers"].to_numpy(zero_copy_only=False)
+    is_tested = np.isfinite(p)
+    is_sided = np.isin(prefers.astype(str), ["left", "right"])
+    means_hz = selectivity["rate_right_hz"].to_numpy() - selectivity["rate_left_hz"].to_numpy()
+    towards = np.where(selectivity["test"].to_numpy(zero_copy_only=False) == "rank", effect, means_hz)
+    with np.errstate(invalid="ignore"):
+        wrong = is_sided & ~(p < alpha)
+        wrong |= is_tested & ~is_sided & (p < alpha) & (towards != 0)
+        wrong |= is_sided & ((prefers == "right") != (towards > 0))
+        wrong |= (selectivity["p"].to_numpy() > p + 1e-12) & is_tested
+    wrong |= is_tested & (prefers == None)  # noqa: E711 - element by element
+    n_wrong = int(wrong.sum())
+    said = f"{int(is_sided.sum())} of {int(is_tested.sum())} tested periods of units are selective"
+    if n_wrong:
+        said = f"{n_wrong} rows prefer a side that their own p or effect does not tell"
+    return Verdict(not n_wrong, said, {"n_tested": int(is_tested.sum()), "n_wrong": n_wrong})
+
+
+def directions_are_of_unit_length(coding_direction_weights: pa.Table) -> Verdict:
+    """Claim that each probe's weights make a vector of unit length (or none, where nothing tells the sides apart)."""
+    probe, weight = (coding_direction_weights[name].to_numpy() for name in ("probe", "weight"))
+    probes, of = np.unique(probe, return_inverse=True)
+    lengths = np.sqrt(np.bincount(of, weight**2, minlength=len(probes)))
+    wrong = probes[~(np.isclose(lengths, 1) | (lengths == 0))].tolist()
+    said = f"the directions of probes {wrong} are not of unit length" if wrong else f"{len(probes)} directions"
+    return Verdict(not wrong, said, {"n_directions": len(probes), "n_wrong": len(wrong)})

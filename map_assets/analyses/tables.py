@@ -155,6 +155,7 @@ PSTH = Table(
         many("bin_start_from_go_s", pa.float64(), "left edges of the bins, half-open, relative to the go cue", "s"),
         real("bin_width_s", "width of a bin", "s"),
         many("rate_hz", pa.float64(), "mean rate in each bin; empty without trials", "Hz"),
+        real("smoothing_sd_s", "of the Gaussian that the rates were smoothed with; 0 for none", "s"),
     ),
 )
 

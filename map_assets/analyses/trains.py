@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,17 @@ Floats = NDArray[np.float64]
 
 _SAMPLE_DIGITS = 3
 """Edges are exact to a thousandth of a sample, as in ``trial_spikes``: below it are only roundings of the clock map."""
+
+
+class Spiking(NamedTuple):
+    """The six tables that tell what units did in which trials."""
+
+    units: pa.Table
+    spikes: pa.Table
+    trial_spikes: pa.Table
+    trials: pa.Table
+    clock_maps: pa.Table
+    probes: pa.Table
 
 
 @dataclass(frozen=True)

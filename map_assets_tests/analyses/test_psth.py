@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from map_assets.analyses.checks import psth_conserves_spikes
 from map_assets.analyses.conditions import DELAY_RESPONSE
+from map_assets.analyses.masks import Usable
 from map_assets.analyses.psth import bin_starts_s, make_psth
 from map_assets.analyses.tables import PSTH
 
@@ -114,7 +115,7 @@ def test_every_unit_and_condition_has_a_row_also_without_trials_or_clock(
     no_clock[1] |= {"offset_s": None, "drift_ppm": None}
     made.clock_maps = pa.Table.from_pylist(no_clock, made.clock_maps.schema)
     found = _rows(make_psth(SESSION, *made.all))
-    assert len(found) == 16
+    assert len(found) == 2 * len(DELAY_RESPONSE)
     assert found[1, 1, "good_noearlylick_left_hit"]["n_trials"] == 1
     assert found[1, 1, "good_noearlylick_right_hit"] | {} == {
         "session": SESSION,
@@ -125,6 +126,7 @@ def test_every_unit_and_condition_has_a_row_also_without_trials_or_clock(
         "bin_start_from_go_s": bin_starts_s().tolist(),
         "bin_width_s": 0.04,
         "rate_hz": [],
+        "smoothing_sd_s": 0.0,
     }
     assert {found[2, 1, one.name]["n_trials"] for one in DELAY_RESPONSE} == {0}
 
@@ -151,7 +153,7 @@ def test_averages_of_broken_spikes_or_unequal_sides_are_noticed(trials_of: Calla
     assert psth_conserves_spikes(spoiled("good_noearlylick_hit", 10.0)).figures["n_broken"] == 1
     unequal = psth_conserves_spikes(spoiled("good_noearlylick_left_hit", 250.0))
     assert not unequal.passed
-    assert unequal.figures == {"n_averages": 8, "n_broken": 0, "n_unequal": 1}
+    assert unequal.figures == {"n_averages": len(DELAY_RESPONSE), "n_broken": 0, "n_unequal": 1}
 
 
 def test_a_probes_worth_of_units_takes_no_time_per_trial(trials_of: Callable, tables_of: Callable) -> None:
@@ -175,3 +177,24 @@ def test_a_probes_worth_of_units_takes_no_time_per_trial(trials_of: Callable, ta
     assert time.perf_counter() - start < 3
     mean = np.mean([row["rate_hz"] for row in table.to_pylist() if row["condition"] == "good_noearlylick_hit"])
     assert mean == pytest.approx(20_000 / 1800, rel=0.01)
+
+
+def test_smoothing_keeps_the_mean_and_spreads_a_spike(trials_of: Callable, tables_of: Callable) -> None:
+    made = tables_of(trials_of([0]), {(1, 1): [60010]})
+    raw, smooth = (
+        _rows(make_psth(SESSION, *made.all, smoothing_sd_s=sd))[1, 1, "good_noearlylick_hit"] for sd in (0.0, 0.08)
+    )
+    assert np.sum(smooth["rate_hz"]) == pytest.approx(np.sum(raw["rate_hz"]))
+    assert np.argmax(smooth["rate_hz"]) == np.argmax(raw["rate_hz"]) == 75
+    assert smooth["rate_hz"][75] == pytest.approx(0.04 / (0.08 * np.sqrt(2 * np.pi)) * raw["rate_hz"][75], rel=1e-3)
+    assert smooth["smoothing_sd_s"] == 0.08
+
+
+def test_trials_that_people_left_out_are_not_averaged(trials_of: Callable, tables_of: Callable) -> None:
+    made = tables_of(trials_of([0, 10, 20]), {(1, 1): [60010, 360010, 660010], (1, 2): [60010]})
+    left_out = pa.table({"probe": [1], "unit_id": [2], "first_trial": [1], "last_trial": [1]})
+    good = pa.table({"probe": [1, 2], "first_trial": [1, 9], "last_trial": [2, 9]})
+    found = _rows(make_psth(SESSION, *made.all, usable=Usable(good, left_out)))
+    assert found[1, 1, "good_noearlylick_hit"]["n_trials"] == 2
+    assert found[1, 2, "good_noearlylick_hit"]["n_trials"] == 1
+    assert sum(found[1, 2, "good_noearlylick_hit"]["rate_hz"]) == 0
