@@ -12,16 +12,22 @@ if TYPE_CHECKING:
 __all__ = ["open_lab"]
 
 
-def open_lab(where: str | Path | None = None, *, as_of: datetime | str | None = None) -> Lab:
+def open_lab(
+    where: str | Path | None = None, *, as_of: datetime | str | None = None, cache: str | Path | None = None
+) -> Lab:
     """Open a laboratory's results for reading.
 
     Parameters
     ----------
     where : str or pathlib.Path, optional
-        A store (a folder with ``tables`` in it), a folder with a ``map_assets.toml`` or that file itself; by default
-        the store of the configuration in force.
+        A store (a folder with ``tables`` in it), a folder with a ``map_assets.toml`` or that file itself; a store in a
+        bucket (``s3://bucket/folder``; ``gs://``, ``az://``) or on a web server that lists its folders (``https://``);
+        by default the store of the configuration in force.
     as_of : datetime.datetime or str, optional
         See what stood at that instant instead of what stands now. Text is ISO 8601; without a zone it is UTC.
+    cache : str or pathlib.Path, optional
+        Folder for copies of what a bucket or web server gave, kept for the next time; by default they are removed at
+        the end of the process. Copies are whole files, fetched when they are first needed.
 
     Returns
     -------
@@ -41,4 +47,4 @@ def open_lab(where: str | Path | None = None, *, as_of: datetime | str | None = 
     from map_assets.analyst.lab import Lab
     from map_assets.analyst.standing import Standing
 
-    return Lab(Standing.find(where, as_of))
+    return Lab(Standing.find(where, as_of, None if cache is None else Path(cache).expanduser()))

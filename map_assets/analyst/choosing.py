@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from map_assets.analyst.frame import Frame
 
 Chosen = str | ArrayLike | None
+FIRST_LICK: Final = "first_lick"
 
 
 def event_column(event: str) -> str:
@@ -30,7 +32,38 @@ def event_column(event: str) -> str:
         if name in instants:
             return name
     names = [name.removesuffix("_s") for name in instants]
+    names.append(FIRST_LICK)
     raise NoSuchEvent(f"Trials have no instant {event!r}{near(event, names)}; there are {', '.join(names)}.")
+
+
+def event_times(trials: Frame, licks: Callable[[], Frame], event: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Find when an event happened: an instant of `trials`, or ``first_lick``, the first one after the go cue.
+
+    Parameters
+    ----------
+    trials : Frame
+    licks : callable
+        Reads the session's licks, where they are needed.
+    event : str
+
+    Returns
+    -------
+    trial : numpy.ndarray of int, shape (n,)
+        Trials that have the event, rising.
+    event_s : numpy.ndarray of float, shape (n,)
+        On the session clock, s.
+
+    Raises
+    ------
+    NoSuchEvent
+        If there is no such instant.
+    """
+    if event == FIRST_LICK:
+        found = licks().merge(trials[["trial", "go_s"]].dropna(), on="trial")
+        at_s = found[found["time_s"] >= found["go_s"]].groupby("trial")["time_s"].min()
+    else:
+        at_s = trials.set_index("trial")[event_column(event)].dropna().sort_index()
+    return at_s.index.to_numpy(np.int64), at_s.to_numpy(np.float64)
 
 
 def trial_numbers(trials: Frame, chosen: Chosen) -> NDArray[np.int64]:

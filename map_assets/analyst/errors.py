@@ -7,9 +7,14 @@
     ├── NoSuchColumn         the table has no such column
     ├── NoSuchEvent          trials have no such instant
     ├── NoSuchUnit           the session has no such unit
+    ├── NoSuchFeature        nothing of that name was tracked
+    ├── NoSuchRow            the table has no row of that key
     ├── NoSuchRegion         the Allen ontology has no such region
     ├── BadQuery             the SQL is no single SELECT, or DuckDB refuses it
+    ├── NotInstalled         a package that is asked for is not installed
+    ├── CannotBeReached      a bucket or web server does not give what it was asked for
     └── NotYet
+        ├── NoRegistry         the lab's database is not known here
         ├── NoSessionClock     a probe's clock is not on the session clock
         └── NoFigure           the figure is not applicable to the session
 """
@@ -38,12 +43,32 @@ class NoSuchUnit(MapAssetsError):
     """The session has no such unit."""
 
 
+class NoSuchFeature(MapAssetsError):
+    """Nothing of that name was tracked."""
+
+
+class NoSuchRow(MapAssetsError):
+    """The table has no row of that key."""
+
+
 class NoSuchRegion(MapAssetsError):
     """The Allen ontology has no such region."""
 
 
 class BadQuery(MapAssetsError):
     """The SQL is no single SELECT, or DuckDB refuses it."""
+
+
+class NotInstalled(MapAssetsError):
+    """A package that is asked for is not installed."""
+
+
+class CannotBeReached(MapAssetsError):
+    """A bucket or web server does not give what it was asked for."""
+
+
+class NoRegistry(NotYet):
+    """The lab's database is not known here."""
 
 
 class NoSessionClock(NotYet):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from map_assets.catalog import BY_NAME
 from map_assets.vocabulary.table import Table
@@ -49,7 +47,7 @@ def frame_from(data: pa.Table, table: Table | None = None) -> Frame:
         Its declaration. Columns that may be null then get nullable types whether or not a null is among them.
     """
     data = data.rename_columns(_distinct(data.column_names))
-    declared = _declared(table.name if table is not None else None)
+    declared = {} if table is None else {field.name: field for field in table.schema}
     columns: dict[str, Any] = {}
     for field in data.schema:
         known = declared.get(field.name)
@@ -58,12 +56,11 @@ def frame_from(data: pa.Table, table: Table | None = None) -> Frame:
         columns[field.name] = _series(column, may_be_null)
     frame = Frame(columns, index=pd.RangeIndex(data.num_rows), columns=data.column_names)
     frame.attrs["table"] = None if table is None else table.name
+    said = {field.name: field.metadata or getattr(declared.get(field.name), "metadata", None) for field in data.schema}
     frame.attrs["columns"] = {
-        field.name: {
-            key.decode(): value.decode() for key, value in field.metadata.items() if key in {b"unit", b"meaning"}
-        }
-        for field in data.schema
-        if field.metadata
+        name: {key.decode(): value.decode() for key, value in metadata.items() if key in {b"unit", b"meaning"}}
+        for name, metadata in said.items()
+        if metadata
     }
     return frame
 
@@ -78,22 +75,6 @@ def _distinct(names: list[str]) -> list[str]:
     return given
 
 
-def joined(left: Frame, right: Frame, on: list[str]) -> Frame:
-    """Add the columns of `right` to the rows of `left`; a name that both have gets the right table's name behind it.
-
-    A row that finds no partner gets nulls, so whole numbers and flags of `right` become nullable types.
-    """
-    nullable = {"i": "Int64", "b": "boolean"}
-    kinds = {
-        name: nullable[dtype.kind] for name, dtype in right.dtypes.items() if dtype.kind in nullable and name not in on
-    }
-    added = left.merge(right.astype(kinds), "left", on, suffixes=("", f"_{right.attrs['table']}"))
-    frame = Frame(added)
-    frame.attrs["table"] = left.attrs["table"]
-    frame.attrs["columns"] = {**right.attrs["columns"], **left.attrs["columns"]}
-    return frame
-
-
 def _declared(table: str | None) -> dict[str, pa.Field]:
     return {} if table is None or table not in BY_NAME else {field.name: field for field in BY_NAME[table].schema}
 
@@ -104,10 +85,3 @@ def _series(column: pa.ChunkedArray, may_be_null: bool) -> Any:
     if pa.types.is_boolean(column.type) and may_be_null:
         return column.to_pandas(types_mapper=lambda _: pd.BooleanDtype())
     return column.to_pandas()
-
-
-def is_among(frame: pd.DataFrame, chosen: pd.DataFrame) -> NDArray[np.bool_]:
-    """Tell which rows have a twin in `chosen`, by all of its columns."""
-    keys = list(chosen.columns)
-    wanted = pd.MultiIndex.from_frame(chosen.astype(object))
-    return np.asarray(pd.MultiIndex.from_frame(frame[keys].astype(object)).isin(wanted), np.bool_)

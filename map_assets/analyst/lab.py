@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from map_assets.analyst.regions import aimed_at, resolve_region
+from map_assets.analyst.source import FolderSource
 from map_assets.analyst.sql import Desk
-from map_assets.catalog import TABLES
-from map_assets.vocabulary.table import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from map_assets.analyst.explain import Explanation
     from map_assets.analyst.frame import Frame
     from map_assets.analyst.session import LabSession
     from map_assets.analyst.standing import Standing
+    from map_assets.vocabulary.table import Table
 
 Sessions = str | Iterable[str] | None
-
-_UNIT = ["session", "probe", "unit_id"]
-_PLACE = ["shank", "ccf_ap_um", "ccf_dv_um", "ccf_ml_um", "region_id", "region", "region_status", "hemisphere"]
-_PROBE = ["serial_number", "part_number", "probe_type", "sorter", "sorter_version", "curation"]
 
 
 class Lab:
@@ -32,16 +28,17 @@ class Lab:
 
     def __init__(self, standing: Standing) -> None:
         self._standing = standing
-        self._desk = Desk(standing)
+        self._desk = Desk(standing, {"subjects": partial(_subjects, standing)})
 
     def __repr__(self) -> str:
         then = "" if self.as_of is None else f" as of {self.as_of.isoformat()}"
-        return f"<Lab {self.root}{then}: {len(self._standing.sessions())} sessions>"
+        return f"<Lab {self._standing.source.location}{then}: {len(self._standing.sessions())} sessions>"
 
     @property
-    def root(self) -> Path:
-        """The store's folder."""
-        return self._standing.store.root
+    def root(self) -> Path | str:
+        """The store's folder, or its URL."""
+        source = self._standing.source
+        return source.root if isinstance(source, FolderSource) else source.location
 
     @property
     def as_of(self) -> datetime | None:
@@ -51,6 +48,20 @@ class Lab:
     def sessions(self) -> Frame:
         """All sessions, one row each, in order of key."""
         return self.table("sessions")
+
+    def subjects(self) -> Frame:
+        """The registered animals, one row each: subject, animal, sex, date_of_birth and more.
+
+        They stand in the lab's database, not in the store; in `sql` they are the table ``subjects``.
+
+        Raises
+        ------
+        NoRegistry
+            If only a store is known here, and no configuration with the database.
+        """
+        from map_assets.analyst.records import subjects_table
+
+        return self._frame(_subjects(self._standing), subjects_table())
 
     def session(self, key: str) -> LabSession:
         """One session.
@@ -66,11 +77,15 @@ class Lab:
 
     def tables(self) -> Frame:
         """Every table there can be: table, meaning, key, and n_sessions that have it."""
+        import pyarrow as pa
+
+        from map_assets.catalog import TABLES
+
         rows: dict[str, list[Any]] = {
             "table": [table.name for table in TABLES],
             "meaning": [table.meaning for table in TABLES],
             "key": [", ".join(table.key) for table in TABLES],
-            "n_sessions": [len(self._standing.paths(table.name)) for table in TABLES],
+            "n_sessions": [len(self._standing.having(table.name)) for table in TABLES],
         }
         return self._frame(pa.table(rows))
 
@@ -80,6 +95,9 @@ class Lab:
         Columns that a table's files bring beyond its declaration (``units``, from ``metrics.csv``) come last, without
         unit and meaning.
         """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         declared = self._standing.declared(table)
         schema = declared.schema
         if declared.is_open:
@@ -119,13 +137,19 @@ class Lab:
 
     def arrow(self, name: str, session: Sessions = None, columns: Sequence[str] | None = None) -> pa.Table:
         """The same as `table`, as an Arrow table."""
+        if session is None:
+            from map_assets.analyst.whole import read_whole
+
+            found = read_whole(self._desk, self._standing, name, columns)
+            if found is not None:
+                return found
         return self._standing.read(name, session, columns)
 
     def units(self, region: str | None = None, quality: str | None = None, session: Sessions = None) -> Frame:
         """Units with their place in the brain, their probe and their statistics, one row each.
 
-        A join of `units` (without waveforms) with `electrodes`, `unit_stats` and `probes`; what has not arrived yet
-        is null.
+        A join of `units` (without waveforms) with `electrodes`, `insertions`, `unit_stats` and `probes`; what has not
+        arrived yet is null. In order of session, probe and unit number.
 
         Parameters
         ----------
@@ -144,25 +168,13 @@ class Lab:
         NoSuchTable
             If a named session has no units yet.
         """
-        from map_assets.analyst.frame import is_among, joined
+        from map_assets.analyst.units import read_units
 
-        found = self._frame(
-            self.arrow("units", session).drop_columns(["waveform_uv"]), self._standing.declared("units")
-        )
-        if quality is not None:
-            found = found[found["quality"] == quality]
-        electrodes = self._beside("electrodes", session, ["session", "probe", "electrode", *_PLACE])
-        if region is not None:
-            targets = self._beside("insertions", session, ["session", "probe", "brain_area", "hemisphere"])
-            aimed = aimed_at(region, targets)
-            if aimed.empty:
-                wanted = resolve_region(region, self.arrow("ccf_ontology"), set(electrodes["region"].dropna()))
-                aimed = electrodes.loc[electrodes["region"].isin(wanted), ["session", "probe", "electrode"]]
-            found = found[is_among(found, aimed)]
-        found = joined(found, electrodes, ["session", "probe", "electrode"])
-        found = joined(found, self._beside("unit_stats", session, None), _UNIT)
-        found = joined(found, self._beside("probes", session, ["session", "probe", *_PROBE]), ["session", "probe"])
-        return found.reset_index(drop=True)
+        sessions = None if session is None else [session] if isinstance(session, str) else list(session)
+        if sessions is not None:
+            standing = set(self._standing.having("units"))
+            self._standing.must_have("units", [key for key in sessions if key not in standing])
+        return read_units(self._desk, self._standing, region, quality, sessions)
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> Frame:
         """Run a SELECT over every table of every session (DuckDB's SQL; each table is a view of its name).
@@ -185,13 +197,46 @@ class Lab:
         """
         return self._frame(self._desk.query(query, parameters))
 
-    def _beside(self, name: str, session: Sessions, columns: Sequence[str] | None) -> Frame:
-        """Read a table of those of the sessions that have it."""
-        standing = self._standing.paths(name)
-        keys = standing if session is None else [session] if isinstance(session, str) else session
-        return self.table(name, [key for key in keys if key in standing], columns)
+    def explain(self, table: str, key: str | Mapping[str, Any]) -> Explanation:
+        """Where a row comes from: versions, code, parameters, files with their hashes, and what people corrected.
+
+        Parameters
+        ----------
+        table : str
+        key : str or mapping
+            The session, where the table has one row a session or all its rows are meant; else the row's key, as in
+            ``{"session": "SC022_20190228_151010", "probe": 1, "unit_id": 7}``.
+
+        Raises
+        ------
+        NoSuchRow, NoSuchSession, NoSuchTable
+            If there is none.
+
+        Examples
+        --------
+        >>> print(lab.explain("trials", {"session": key, "trial": 12}))    # doctest: +SKIP
+        """
+        from map_assets.analyst.explain import explain
+        from map_assets.analyst.records import Records
+
+        url = self._standing.database()
+        return explain(self._standing, None if url is None else Records(url), table, key)
 
     def _frame(self, data: pa.Table, table: Table | None = None) -> Frame:
         from map_assets.analyst.frame import frame_from
 
         return frame_from(data, table)
+
+
+def _subjects(standing: Standing) -> pa.Table:
+    """Read the animals of the lab's database."""
+    from map_assets.analyst.errors import NoRegistry
+    from map_assets.analyst.records import Records
+
+    url = standing.database()
+    if url is None:
+        raise NoRegistry(
+            f"The animals stand in the lab's database, which {standing.source.location} does not name; open the lab by "
+            "its map_assets.toml."
+        )
+    return Records(url).subjects()

@@ -1,36 +1,14 @@
-"""Which place a name means: a target area of the lab, or an Allen region with all inside it. Lookups live in `ccf`."""
+"""Which regions a name means: an Allen region with all inside it. Target areas of the lab live in `units`, lookups in `ccf`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from map_assets.analyst.errors import NoSuchRegion, near
 
 if TYPE_CHECKING:
-    from map_assets.analyst.frame import Frame
-
-
-def aimed_at(name: str, targets: Frame) -> Frame:
-    """Choose the probes that were aimed at a target area, as people named it: ``ALM``, or ``left ALM``.
-
-    Parameters
-    ----------
-    name : str
-    targets : Frame
-        `session`, `probe`, `brain_area` and `hemisphere` of the registry's insertions.
-
-    Returns
-    -------
-    Frame
-        `session` and `probe`; empty where nobody aimed at such an area.
-    """
-    area = targets["brain_area"].fillna("").str.casefold()
-    side = targets["hemisphere"].fillna("").str.casefold()
-    wanted = name.casefold()
-    return targets.loc[(area == wanted) | (side + " " + area == wanted), ["session", "probe"]]
+    import pyarrow as pa
 
 
 def resolve_region(name: str, ontology: pa.Table | None, present: Iterable[str]) -> set[str]:

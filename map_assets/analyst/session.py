@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from map_assets.analyst.choosing import Chosen, event_column, trial_numbers
+from map_assets.analyst.choosing import Chosen, event_times, trial_numbers
 from map_assets.analyst.errors import NoFigure, near
 from map_assets.analyst.session_spikes import SessionSpikes
 from map_assets.analyst.spikes import AlignedSpikes, bin_edges_s, mean_rate
@@ -19,8 +19,10 @@ from map_assets.catalog import TABLES
 from map_assets.vocabulary.errors import NoSuchTable
 
 if TYPE_CHECKING:
+    from map_assets.analyst.explain import Explanation
     from map_assets.analyst.frame import Frame
     from map_assets.analyst.lab import Lab
+    from map_assets.analyst.ragged import RaggedSpikes
     from map_assets.analyst.standing import Standing
 
 Window = tuple[float, float]
@@ -53,6 +55,7 @@ class LabSession:
         self._lab = lab
         self._standing = standing
         self._spikes = SessionSpikes(standing, key)
+        self._nwb: tuple[tuple[Path, str], Any] | None = None
 
     def __repr__(self) -> str:
         return f"<LabSession {self.key}>"
@@ -64,7 +67,7 @@ class LabSession:
 
     def tables(self) -> list[str]:
         """Names of the tables that the session has."""
-        return [table.name for table in TABLES if self.key in self._standing.paths(table.name)]
+        return [table.name for table in TABLES if self.key in self._standing.having(table.name)]
 
     def trials(self) -> Frame:
         """The session's trials; skipped ones leave gaps in the numbers."""
@@ -91,6 +94,10 @@ class LabSession:
         session = pa.array([self.key] * trial.size, pa.string())
         return frame_from(pa.table({"session": session, "probe": probe, "trial": trial, "is_observed": is_observed}))
 
+    def explain(self, table: str, **key: Any) -> Explanation:
+        """Where a row of the session comes from: ``s.explain("units", probe=1, unit_id=7)``; see `Lab.explain`."""
+        return self._lab.explain(table, {"session": self.key, **key})
+
     # -- spikes ------------------------------------------------------------------------------------------------------
     def spike_times(self, probe: int, unit_id: int) -> NDArray[np.float64]:
         """All spikes of a unit on the session clock, s, shape (n_spikes,), rising.
@@ -105,6 +112,20 @@ class LabSession:
             If nothing is sorted yet.
         """
         return self._spikes.of(probe, unit_id)
+
+    def spikes(self, probe: int) -> RaggedSpikes:
+        """All spikes of a probe as one ragged array: exact samples without a copy, the session clock, ``to_pynapple()``.
+
+        Raises
+        ------
+        NoSuchUnit
+            If the session has no such probe.
+        NoSessionClock, NoSuchTable
+            As in `spike_times`.
+        """
+        from map_assets.analyst.ragged import RaggedSpikes
+
+        return RaggedSpikes(self.key, probe, self._spikes.trains(probe))
 
     def aligned_spikes(
         self,
@@ -123,7 +144,7 @@ class LabSession:
         ----------
         event : str
             ``go``, ``sample``, ``delay``, ``start``, or any other instant of `trials` (``photostim_onset``, or with
-            its ``_s``).
+            its ``_s``); ``first_lick`` is the first one after the go cue.
         probe, unit_id : int, optional
             Only this probe, only this unit; a unit is named with its probe.
         window : tuple of float
@@ -137,10 +158,9 @@ class LabSession:
             If there is no such instant or unit, or the session has no clock map or sorting yet.
         """
         frame = self.trials()
-        column = event_column(event)
-        at_s = frame.set_index("trial")[column].dropna()
-        at_s = at_s[at_s.index.isin(trial_numbers(frame, trials))].sort_index()
-        return self._spikes.around(event, at_s.index.to_numpy(), at_s.to_numpy(), probe, unit_id, window)
+        trial, at_s = event_times(frame, self.licks, event)
+        is_chosen = np.isin(trial, trial_numbers(frame, trials))
+        return self._spikes.around(event, trial[is_chosen], at_s[is_chosen], probe, unit_id, window)
 
     def psth(
         self,
@@ -185,6 +205,46 @@ class LabSession:
         frame.attrs |= {"event": event, "n_trials": len(spikes), "bin_s": bin_s, "probe": probe, "unit_id": unit_id}
         return frame
 
+    def traces(
+        self,
+        feature: str,
+        event: str = "go",
+        window: Window = (-0.5, 1.0),
+        trials: Chosen = None,
+        camera: str | None = None,
+    ) -> Frame:
+        """A tracked body part around an event, one row a trial.
+
+        Parameters
+        ----------
+        feature : str
+            As the tracker names it: ``jaw``, ``tongue``.
+        event, window, trials
+            As in `aligned_spikes`.
+        camera : str, optional
+            ``side``, ``bottom``; every camera by default.
+
+        Returns
+        -------
+        Frame
+            trial, camera, feature; time_from_event_s, x_px, y_px, likelihood (arrays as long as the trial has frames in
+            the window; a trial whose frames have no times has no row).
+
+        Raises
+        ------
+        NoSuchFeature
+            If nothing of that name was tracked.
+        NoSuchEvent, NoSuchTable
+            If there is no such instant, or no tracking yet.
+        """
+        from map_assets.analyst.traces import cut_traces
+
+        frame = self.trials()
+        trial, at_s = event_times(frame, self.licks, event)
+        is_chosen = np.isin(trial, trial_numbers(frame, trials))
+        tracking = self._standing.read("tracking", self.key)
+        return cut_traces(tracking, feature, camera, event, trial[is_chosen], at_s[is_chosen], window)
+
     # -- files -------------------------------------------------------------------------------------------------------
     def figure(self, name: str) -> Figure:
         """A figure of the session, as it was drawn.
@@ -205,8 +265,25 @@ class LabSession:
         return Figure(name, self.key, png, self._standing.file(row["svg_file"]))
 
     def nwb(self) -> Any:
-        """Open the session's NWB file, read only; the file stays open as long as the returned ``pynwb.NWBFile`` lives."""
+        """Open the session's NWB file, read only, as a ``pynwb.NWBFile``; it stays open as long as the session lives."""
         import pynwb
 
         (row,) = self._standing.read("nwb_file", self.key).to_pylist()
-        return pynwb.NWBHDF5IO(str(self._standing.file(row["path"], row["sha256"])), mode="r").read()
+        path = self._standing.file(row["path"], row["sha256"])
+        known = (path, row["sha256"])
+        if self._nwb is None or self._nwb[0] != known:
+            # what is read lazily holds its file only weakly
+            self._nwb = known, pynwb.NWBHDF5IO(str(path), mode="r").read()
+        return self._nwb[1]
+
+    def to_mat(self, probe: int, to: str | Path) -> Path:
+        """Write a probe's MATLAB file into a folder and return its path; `docs/matlab.md` has its variables.
+
+        Raises
+        ------
+        NoSuchTable
+            If a table that it needs does not stand yet.
+        """
+        from map_assets.analyst.giving import give_mat
+
+        return give_mat(self._standing, self.key, probe, Path(to))

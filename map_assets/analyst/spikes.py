@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,6 +104,22 @@ class AlignedSpikes:
         """Return one array of times for each row, s."""
         return np.split(self.times_s, self.offsets[1:-1]) if len(self) else []
 
+    def to_xarray(self, bin_s: float = 0.04) -> Any:
+        """Counts in bins as an ``xarray.DataArray`` with the dimensions unit, trial and time_from_event_s.
+
+        NaN where the probe did not observe the trial: that is no silence.
+
+        Raises
+        ------
+        NotInstalled
+            If xarray is not.
+        ValueError
+            If the window holds no whole number of bins.
+        """
+        from map_assets.analyst.ragged import counts_to_xarray
+
+        return counts_to_xarray(self, bin_s)
+
 
 def cut(trains: Trains, unit: Ints, event_s: Floats, window: tuple[float, float]) -> tuple[list[Floats], Ints]:
     """Cut a window out of a train around each event.
@@ -166,12 +183,19 @@ def mean_rate(spikes: AlignedSpikes, edges_s: ArrayLike) -> tuple[Floats, Floats
     """
     edges = np.asarray(edges_s, np.float64)
     n_rows, n_bins = len(spikes), edges.size - 1
-    which = np.searchsorted(edges - _TOUCH_S, spikes.times_s, side="right") - 1
-    is_in = (which >= 0) & (which < n_bins)
-    flat = spikes.row[is_in] * n_bins + which[is_in]
-    counts = np.bincount(flat, minlength=n_rows * n_bins).reshape(n_rows, n_bins)
+    counts = spike_counts(spikes, edges)
     rates = counts / np.diff(edges)
     nothing = np.full(n_bins, np.nan)
     mean = rates.mean(axis=0) if n_rows else nothing
     sem = rates.std(axis=0, ddof=1) / np.sqrt(n_rows) if n_rows > 1 else nothing
     return mean, sem
+
+
+def spike_counts(spikes: AlignedSpikes, edges_s: ArrayLike) -> Ints:
+    """Count each row's spikes in half-open bins, shape (n_rows, n_bins)."""
+    edges = np.asarray(edges_s, np.float64)
+    n_rows, n_bins = len(spikes), edges.size - 1
+    which = np.searchsorted(edges - _TOUCH_S, spikes.times_s, side="right") - 1
+    is_in = (which >= 0) & (which < n_bins)
+    flat = spikes.row[is_in] * n_bins + which[is_in]
+    return np.bincount(flat, minlength=n_rows * n_bins).reshape(n_rows, n_bins)

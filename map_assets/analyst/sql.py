@@ -1,41 +1,42 @@
-"""SQL over every table of every session, by DuckDB: read only, and only the store. Reading single tables lives in `lab`."""
+"""SQL over every table of every session, by DuckDB: read only, and only the store. The views that queries see live in `views`."""
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from map_assets.analyst.errors import BadQuery
-from map_assets.catalog import TABLES
+from map_assets.analyst.views import Views
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
     from map_assets.analyst.standing import Standing
-    from map_assets.vocabulary.table import Table
 
 _ALL_TABLES = re.compile(r"\bshow\b|information_schema|duckdb_|sqlite_master|query_table", re.IGNORECASE)
 
 
 class Desk:
-    """One DuckDB connection in memory, with a view for each table that a query has named so far.
+    """Two DuckDB connections in memory, with a view for each table that a query has named so far.
 
-    The connection may read files under the store's ``tables`` and ``history`` only, may write none, loads no
-    extension, and its settings are locked. A view is made anew when the table's files are not the same as before.
+    They may read the store's tables and their earlier versions only, may write none, load no extension, and their
+    settings are locked. One sees the files as they are. The other sees them without their columns of lists, and reads a
+    table that is asked for a second time into memory, unless it is large: a question over many small files spends most
+    of its time on opening them. A query that can do without lists goes there.
+
+    Parameters
+    ----------
+    standing : Standing
+    beside : mapping of str to callable, optional
+        Tables that do not stand in the store, by name, and what reads each anew.
     """
 
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._views: dict[str, tuple[Path, ...]] = {}
+    def __init__(self, standing: Standing, beside: Mapping[str, Any] | None = None) -> None:
+        self._beside = beside or {}
+        self._whole, self._plain = Views(standing, is_plain=False), Views(standing, is_plain=True)
         self._lock = Lock()
 
     def query(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
@@ -56,63 +57,63 @@ class Desk:
             raise BadQuery(f"DuckDB refuses the query: {error}") from error
         return _plain_numbers(result)
 
+    def over(
+        self,
+        query: str,
+        tables: Iterable[str],
+        sessions: Sequence[str] | None,
+        parameters: Mapping[str, Any] | None = None,
+        join: tuple[str, str] | None = None,
+    ) -> pa.Table:
+        """Run one of our own queries over some sessions or all (None).
+
+        In it ``{name}`` stands for each of `tables`, without its columns of lists; and where `join` is a name and a
+        query, that name stands for the query's rows.
+        """
+        with self._lock:
+            cursor = self._plain.cursor()
+            sources = {name: self._plain.source(cursor, name, sessions) for name in tables}
+            if join is not None:
+                inner = join[1].format(**sources)
+                named = list(sources)
+                sources[join[0]] = (
+                    f"({inner})" if sessions is not None else self._plain.join(cursor, join[0], inner, named)
+                )
+        return cursor.execute(query.format(**sources), parameters).to_arrow_table()
+
     def _ready(self, query: str) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
-            self._connection = _connect(self._standing.store.root.absolute())
-        cursor = self._connection.cursor()
+        from map_assets.catalog import TABLES
+
+        cursor = self._whole.cursor()
         kinds = [statement.type.name for statement in cursor.extract_statements(query)]
         if kinds != ["SELECT"]:
             raise BadQuery(
                 f"lab.sql runs one SELECT at a time and changes nothing; this is {' and '.join(kinds) or 'none'}."
             )
-        for table in TABLES:
-            if re.search(rf"\b{table.name}\b", query, re.IGNORECASE) or _ALL_TABLES.search(query):
-                self._view(cursor, table)
+        is_all = _ALL_TABLES.search(query) is not None
+        named = [table.name for table in TABLES if is_all or _names(query, table.name)]
+        views = self._whole
+        if not is_all and self._plain.can_answer(cursor, query, named):
+            views, cursor = self._plain, self._plain.cursor()
+        for name in named:
+            views.view(cursor, name)
+        for name, read in self._beside.items():
+            if name not in {table.name for table in TABLES} and _names(query, name):
+                cursor.register("beside", read())
+                cursor.execute(f"create or replace table {name} as select * from beside")  # noqa: S608
+                cursor.unregister("beside")
         return cursor
 
-    def _view(self, cursor: duckdb.DuckDBPyConnection, table: Table) -> None:
-        paths = tuple(path.absolute() for path in self._standing.paths(table.name).values())
-        if self._views.get(table.name) == paths:
-            return
-        if paths:
-            files = ", ".join(_quoted(str(path)) for path in paths)
-            source = f"read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
-        else:
-            source = f"nothing.{table.name}"
-            cursor.register("empty_table", table.empty())
-            cursor.execute(f"create or replace table {source} as select * from empty_table")  # noqa: S608
-            cursor.unregister("empty_table")
-        cursor.execute(f"create or replace view {table.name} as select * from {source}")  # noqa: S608
-        self._views[table.name] = paths
 
-
-def _connect(root: Path) -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    connection = duckdb.connect(":memory:")
-    spill = Path(tempfile.gettempdir()) / f"map_assets_duckdb_{os.getpid()}"
-    readable = ", ".join(_quoted(f"{root / folder}/") for folder in ("tables", "history"))
-    for statement in (
-        "create schema nothing",
-        "set timezone = 'UTC'",
-        "set python_enable_replacements = false",
-        "set autoinstall_known_extensions = false",
-        "set autoload_known_extensions = false",
-        f"set temp_directory = {_quoted(str(spill))}",
-        f"set allowed_directories = [{readable}]",
-        "set enable_external_access = false",
-        "set lock_configuration = true",
-    ):
-        connection.execute(statement)
-    return connection
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _names(query: str, table: str) -> bool:
+    return re.search(rf"\b{table}\b", query, re.IGNORECASE) is not None
 
 
 def _plain_numbers(result: pa.Table) -> pa.Table:
     """Turn decimals (DuckDB's sums of whole numbers and its literals) into whole numbers where they are, else floats."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for n, field in enumerate(result.schema):
         if pa.types.is_decimal(field.type):
             column = result.column(n)
