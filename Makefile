@@ -10,7 +10,7 @@ NAME ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types floors check format bench lock example docs
+.PHONY: help setup demo test long lint types floors check format bench lock example docs
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ demo: setup ## the made-up laboratory in the browser; EXIT=1 ends when all is do
 
 test: setup ## everything that must hold
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+long: setup ## the long suites whole, of which `make test` runs a slice
+	@MAP_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist load map_assets_tests/archive/test_removal_schedules.py \
+		map_assets_tests/archive/test_removal_killed.py map_assets_tests/archive/test_archive_killed.py
 
 lint: setup ## style and names
 	@$(BIN)/ruff check .

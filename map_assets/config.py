@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,30 @@ def _absolute(config: Config, base: Path) -> Config:
             },
             "store": config.store.model_copy(update={"root": under(config.store.root)}),
             "registry": config.registry.model_copy(update={"url": url}),
-            "archive": config.archive.model_copy(update={"root": under(config.archive.root)}),
+            "archive": _archive_under(config.archive, under),
             "ccf": config.ccf.model_copy(update={"annotation": None if annotation is None else under(annotation)}),
             "protocols": config.protocols.model_copy(update=own),
             "orchestration": config.orchestration.model_copy(update={"home": under(config.orchestration.home)}),
         }
     )
+
+
+def _archive_under(archive: ArchiveSettings, under: Callable[[Path], Path]) -> ArchiveSettings:
+    changed: dict[str, object] = {"root": under(archive.root)}
+    switch = archive.removal.kill_switch
+    if switch is not None:
+        changed["removal"] = replace(archive.removal, kill_switch=under(switch))
+    globus = archive.globus
+    if globus is not None:
+        mount = globus.destination.mount
+        served = {
+            name: one.model_copy(update={"folder": under(one.folder)})
+            for name in ("scratch", "outbox")
+            if (one := getattr(globus, name)) is not None
+        }
+        place = globus.destination.model_copy(update={"mount": None if mount is None else under(mount)})
+        changed["globus"] = globus.model_copy(update={"records": under(globus.records), "destination": place, **served})
+    return archive.model_copy(update=changed)
 
 
 def explain_config(path: Path | None = None) -> list[tuple[str, str, str]]:
@@ -183,10 +202,11 @@ def explain_config(path: Path | None = None) -> list[tuple[str, str, str]]:
     environment = _environment(written)
     rows: list[tuple[str, str, str]] = []
 
-    def walk(prefix: str, model: BaseModel) -> None:
-        for name in type(model).model_fields:
+    def walk(prefix: str, model: Any) -> None:
+        names = [field.name for field in fields(model)] if is_dataclass(model) else list(type(model).model_fields)
+        for name in names:
             value, dotted = getattr(model, name), f"{prefix}{name}"
-            if isinstance(value, BaseModel):
+            if isinstance(value, BaseModel) or is_dataclass(value):
                 walk(f"{dotted}.", value)
             elif isinstance(value, dict):
                 for key, item in value.items():

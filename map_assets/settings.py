@@ -8,6 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from map_assets.archive.backends.globus_settings import GlobusSettings
+from map_assets.archive.backends.s3_settings import S3Settings
+from map_assets.archive.removal_policy import RemovalPolicy
+
 ShareKind = Literal["behavior", "tracking", "ephys", "histology", "raw"]
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,8 +70,16 @@ class ArchiveSettings(BaseModel):
     """Where raw data go (``[archive]``)."""
 
     model_config = _STRICT
-    backend: Literal["folder"] = "folder"
+    backend: Literal["folder", "globus", "s3"] = "folder"
     root: Path = Path("data/archive")
+    """Of an archive in a folder."""
+    globus: GlobusSettings | None = None
+    s3: S3Settings | None = None
+    removal: RemovalPolicy = RemovalPolicy()
+    poll_interval_s: Annotated[int, Field(ge=1)] = 60
+    """How often transfers under way are looked at."""
+    fixity_bytes_a_night: Annotated[int, Field(ge=0)] = 2 * 10**12
+    """How much of the archive is read again each night, the longest unread first."""
 
 
 class CcfSettings(BaseModel):
@@ -98,3 +110,7 @@ class ProtocolSettings(BaseModel):
     pulses: Path | None = None
     """How trial codes look as pulses."""
     unit_criteria: Path | None = None
+    conditions: Path | None = None
+    """Named choices of trials."""
+    analyses: Path | None = None
+    """Parameters of the analyses; what it leaves out is as in the package's."""

@@ -199,7 +199,9 @@ class Records:
                 "tracing",
                 _at(row.at_us),
                 row.who,
-                f"probe {row.probe}: {row.action} {row.kind}"
+                f"probe {row.probe}"
+                + ("" if row.shank is None else f" shank {row.shank + 1}")
+                + f": {row.action} {row.kind}"
                 + ("" if row.amount_um is None else f" by {row.amount_um:g} um"),
                 row.why,
             )

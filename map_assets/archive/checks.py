@@ -10,6 +10,56 @@ from map_assets.vocabulary.table import Verdict
 _FILE = ["session", "share", "path"]
 
 
+def the_mover_is_done(transfer: pa.Table) -> Verdict:
+    """No file is waiting for a mover or under way with one; until then, what rests on the transfer waits.
+
+    Parameters
+    ----------
+    transfer : pyarrow.Table
+        ARCHIVE_TRANSFER of one session.
+    """
+    on_its_way = transfer.filter(pc.is_in(transfer["state"], pa.array(["MANIFESTED", "SUBMITTED"])))
+    n_bytes = pc.sum(on_its_way["size"]).as_py() or 0
+    described = (
+        f"{on_its_way.num_rows} of {transfer.num_rows} files ({n_bytes} bytes) are on their way into the archive"
+    )
+    return Verdict(on_its_way.num_rows == 0, f"{described}.", {"n_under_way": on_its_way.num_rows, "n_bytes": n_bytes})
+
+
+def no_file_needs_a_person(transfer: pa.Table) -> Verdict:
+    """No file is blocked, in conflict, suspect, failing, or other than its manifest says.
+
+    Parameters
+    ----------
+    transfer : pyarrow.Table
+        ARCHIVE_TRANSFER of one session.
+    """
+    asides = pa.array(["FAILED", "BLOCKED", "CONFLICT", "UNSTABLE", "SUSPECT"])
+    aside = transfer.filter(pc.is_in(transfer["state"], asides))
+    described = f"{aside.num_rows} of {transfer.num_rows} files stand aside"
+    if aside.num_rows:
+        first = aside.slice(0, 1).to_pylist()[0]
+        described += f"; the first is {first['path']}, {first['state']}: {first['detail']}"
+    return Verdict(aside.num_rows == 0, described.rstrip(".") + ".", {"n_aside": aside.num_rows})
+
+
+def every_file_is_verified(manifest: pa.Table, verification: pa.Table) -> Verdict:
+    """Every file of the manifest was read back from the archive with its size and hash.
+
+    Parameters
+    ----------
+    manifest, verification : pyarrow.Table
+        ARCHIVE_MANIFEST and ARCHIVE_VERIFICATION of one session.
+    """
+    proven = verification.filter(pc.is_valid(verification["sha256"])).select([*_FILE, "size", "sha256"])
+    missing = manifest.join(proven, [*_FILE, "size", "sha256"], join_type="left anti")
+    described = f"{manifest.num_rows - missing.num_rows} of {manifest.num_rows} files were read back equal"
+    if missing.num_rows:
+        described += f"; the first that was not is {min(missing['path'].to_pylist())}"
+    figures = {"n_files": manifest.num_rows, "n_not_verified": missing.num_rows}
+    return Verdict(missing.num_rows == 0, f"{described}.", figures)
+
+
 def receipt_covers_the_manifest(manifest: pa.Table, receipt: pa.Table) -> Verdict:
     """Every file of the manifest has a receipt row, and the receipt has no other rows.
 

@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from os import cpu_count
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from map_assets.archive.reading import read_once
+from map_assets.archive.names import Said, said_by
+from map_assets.archive.parallel import each_in_parallel
+from map_assets.archive.reading import Marks, marks_of, read_once
 from map_assets.archive.tables import ARCHIVE_MANIFEST
-from map_assets.vocabulary.errors import BadInput, PiecesDoNotFit, UnsafePath
+from map_assets.vocabulary.errors import BadInput, CompanionMissing, PiecesDoNotFit, UnsafePath
 from map_assets.vocabulary.files import FoundFile, Rejected, inside
 
 SHA1_EQUAL = "spikeglx fileSHA1 equal"
+SHA1_UNKNOWN = "spikeglx fileSHA1 is 0"
+_COLUMNS = ("share", "path", "role", "sha256", "checks", *Marks._fields, *Said._fields)
+_TELL_EVERY_S = 0.5
+_PIECE_ROWS = 2048
 _META_BYTES = 4 << 20
-_BATCH = 512
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+
+
+class Hashed(NamedTuple):
+    """How far the hashing of a session has come."""
+
+    n_files: int
+    of_files: int
+    n_bytes: int
+    of_bytes: int
+
+
+Tell = Callable[[Hashed], object]
 
 
 def make_manifest(
-    session: str, files: Sequence[FoundFile], *, workers: int | None = None
+    session: str, files: Sequence[FoundFile], *, workers: int | None = None, tell: Tell | None = None
 ) -> tuple[pa.Table, tuple[Rejected, ...]]:
     """Hash every file of a session, of every role.
 
     A SpikeGLX ``.bin`` whose ``.meta`` is among the files is compared, in the same read, with the ``fileSHA1`` that
-    SpikeGLX wrote there when it closed the run. A meta without that line, or with 0 (recovered by hand, or made by
-    CatGT), is no claim, and ``checks`` stays empty.
+    SpikeGLX wrote there when it closed the run. A meta without that line is no claim; where it is 0 (recovered by
+    hand, or made by CatGT) only the size is, and ``checks`` says so. A run that SpikeGLX has not closed is not hashed.
 
     Parameters
     ----------
@@ -41,42 +55,54 @@ def make_manifest(
         In any order.
     workers : int, optional
         Files read at a time; by default one a core, at most four.
+    tell : callable, optional
+        Told how far it has come: at most twice a second, and at the end; from any thread, one at a time.
 
     Returns
     -------
     manifest : pyarrow.Table
         ARCHIVE_MANIFEST, ordered by share and path; sizes and times as they stood around the read.
     rejected : tuple of Rejected
-        Files that are links, leave their root, changed meanwhile, cannot be read, have a name that is not UTF-8, or
-        (PiecesDoNotFit) whose bytes are not those that SpikeGLX wrote.
+        Files that are links, leave their root, changed meanwhile, cannot be read, have a name that is not UTF-8, whose
+        bytes are not those that SpikeGLX wrote (PiecesDoNotFit), or that it is still writing (CompanionMissing).
     """
     metas = {(file.share, file.relpath): file for file in files if file.relpath.suffix == ".meta"}
+    tally = _Tally(len(files), sum(file.size for file in files), tell)
 
-    def row(file: FoundFile) -> dict[str, Any] | Rejected:
+    def row(file: FoundFile) -> tuple[Any, ...] | Rejected:
         meta = metas.get((file.share, file.relpath.with_suffix(".meta"))) if file.relpath.suffix == ".bin" else None
         try:
-            return {"session": session, **_hashed(file, meta)}
+            return _hashed(file, meta, tally)
         except BadInput as error:
             return Rejected((file,) if meta is None else (file, meta), error)
+        finally:
+            tally.file_done()
 
+    rows: list[tuple[Any, ...]] = []
+    pieces: list[pa.Table] = []
+    rejected: list[Rejected] = []
     # the largest first, so that no worker is left alone with one at the end
-    found = in_parallel(row, sorted(files, key=lambda file: -file.size), workers)
-    rows = [item for item in found if not isinstance(item, Rejected)]
-    rows.sort(key=lambda item: (item["share"], item["path"]))
-    rejected = sorted(
-        (item for item in found if isinstance(item, Rejected)), key=lambda item: str(item.files[0].relpath)
-    )
-    return ARCHIVE_MANIFEST.from_rows(rows), tuple(rejected)
+    for found in each_in_parallel(row, sorted(files, key=lambda file: -file.size), workers):
+        if isinstance(found, Rejected):
+            rejected.append(found)
+            continue
+        rows.append(found)
+        if len(rows) == _PIECE_ROWS:
+            pieces.append(_piece(session, rows))
+            rows.clear()
+    manifest = _ordered(pa.concat_tables([*pieces, _piece(session, rows)]))
+    return manifest, tuple(sorted(rejected, key=lambda item: str(item.files[0].relpath)))
 
 
 def keep_the_gone(manifest: pa.Table, before: pa.Table) -> pa.Table:
     """Add the rows of an earlier manifest for files that the new one lacks: leaving a share is not leaving the session."""
-    there = set(zip(manifest["share"].to_pylist(), manifest["path"].to_pylist(), strict=True))
-    gone = [row for row in before.to_pylist() if (row["share"], row["path"]) not in there]
-    if not gone:
+    gone = before.select(["share", "path"]).append_column("row", pa.array(range(before.num_rows), pa.int64()))
+    gone = gone.join(manifest.select(["share", "path"]), ["share", "path"], join_type="left anti")
+    if not gone.num_rows:
         return manifest
-    rows = sorted([*manifest.to_pylist(), *gone], key=lambda row: (row["share"], row["path"]))
-    return ARCHIVE_MANIFEST.from_rows(rows)
+    rows = before.take(gone["row"])
+    columns = {name: rows[name] for name in rows.column_names if name in manifest.column_names}
+    return _ordered(pa.concat_tables([manifest, ARCHIVE_MANIFEST.from_columns(columns)]))
 
 
 def manifest_text(table: pa.Table) -> str:
@@ -93,12 +119,16 @@ def manifest_text(table: pa.Table) -> str:
         One line a file, ordered by path, in BagIt's form ``{sha256}  {path}``; backslashes and line ends in a name
         are written as sha256sum writes them, and such a line begins with a backslash.
     """
+    if "archive_path" in table.column_names:
+        paths = table["archive_path"].to_pylist()
+    else:
+        names = (table[name].to_pylist() for name in ("session", "share", "path"))
+        paths = [str(archive_path(*each)) for each in zip(*names, strict=True)]
     lines = []
-    for row in table.to_pylist():
-        path = row.get("archive_path") or str(archive_path(row["session"], row["share"], row["path"]))
+    for path, sha256 in sorted(zip(paths, table["sha256"].to_pylist(), strict=True)):
         escaped = path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-        lines.append((path, f"{'' if escaped == path else chr(92)}{row['sha256']}  {escaped}\n"))
-    return "".join(line for _, line in sorted(lines))
+        lines.append(f"{'' if escaped == path else chr(92)}{sha256}  {escaped}\n")
+    return "".join(lines)
 
 
 def archive_path(session: str, share: str, path: str) -> PurePosixPath:
@@ -106,36 +136,71 @@ def archive_path(session: str, share: str, path: str) -> PurePosixPath:
     return PurePosixPath(session, share, path)
 
 
-def in_parallel(work: Callable[[_Item], _Result], items: Iterable[_Item], workers: int | None) -> list[_Result]:
-    """Do `work` on all items in threads (hashing and file access release the interpreter), results in order."""
-    found: list[_Result] = []
-    remaining = iter(items)
-    with ThreadPoolExecutor(workers or min(4, cpu_count() or 1)) as pool:
-        while batch := list(islice(remaining, _BATCH)):
-            found.extend(pool.map(work, batch))
-    return found
+def _piece(session: str, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Some rows as Arrow, in which a hundred thousand take little room."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
+    arrays = {"session": [session] * len(rows), **dict(zip(_COLUMNS, columns, strict=True))}
+    fields = ARCHIVE_MANIFEST.schema
+    return pa.table({field.name: pa.array(arrays[field.name], field.type) for field in fields}, fields)
 
 
-def _hashed(file: FoundFile, meta: FoundFile | None) -> dict[str, Any]:
+def _ordered(table: pa.Table) -> pa.Table:
+    return ARCHIVE_MANIFEST.check(table.sort_by([("share", "ascending"), ("path", "ascending")]).combine_chunks())
+
+
+class _Tally:
+    """Counts what was hashed, in whatever thread, and tells of it now and then."""
+
+    def __init__(self, of_files: int, of_bytes: int, tell: Tell | None) -> None:
+        self.of_files, self.of_bytes, self.tell = of_files, of_bytes, tell
+        self.n_files = self.n_bytes = 0
+        self._told = time.monotonic()
+        self._lock = Lock()
+
+    def block_done(self, block: memoryview) -> None:
+        self._add(0, len(block))
+
+    def file_done(self) -> None:
+        self._add(1, 0)
+
+    def _add(self, n_files: int, n_bytes: int) -> None:
+        with self._lock:
+            self.n_files += n_files
+            self.n_bytes += n_bytes
+            is_due = self.n_files == self.of_files or time.monotonic() - self._told > _TELL_EVERY_S
+            if self.tell is not None and is_due:
+                self._told = time.monotonic()
+                self.tell(Hashed(self.n_files, self.of_files, self.n_bytes, self.of_bytes))
+
+
+def _hashed(file: FoundFile, meta: FoundFile | None, tally: _Tally) -> tuple[Any, ...]:
+    """Hash one file; values in the order of `_COLUMNS`."""
     path = _plain(file)
     claim = {} if meta is None else _read_meta(meta)
-    claimed_sha1 = claim.get("fileSHA1", "0").upper()
+    if "typeThis" in claim and not claim.keys() & {"fileSHA1", "fileTimeSecs", "fileSizeBytes"}:
+        raise CompanionMissing(
+            file.path,
+            "its meta file lacks what SpikeGLX writes when it closes a run",
+            expected="a run that was closed",
+            todo="It is taken up when SpikeGLX has closed it; after a crash, complete the meta file by hand.",
+        )
+    claimed_sha1 = claim.get("fileSHA1", "").upper()
     has_claim = claimed_sha1 not in {"", "0"}
-    if has_claim and claim.get("fileSizeBytes", str(file.size)) != str(file.size):
-        raise _unlike_meta(file, f"it has {file.size} bytes", f"{claim['fileSizeBytes']} bytes")
+    _check_size(file, file.size, claim)
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
-    status = read_once(path, sha256.update, *([sha1.update] if has_claim else []))
+
+    def hash_and_count(block: memoryview) -> None:
+        sha256.update(block)
+        tally.block_done(block)
+
+    status = read_once(path, hash_and_count, *([sha1.update] if has_claim else []))
+    _check_size(file, status.st_size, claim)
     if has_claim and sha1.hexdigest().upper() != claimed_sha1:
         raise _unlike_meta(file, f"its SHA-1 is {sha1.hexdigest().upper()}", claimed_sha1)
-    return {
-        "share": file.share,
-        "path": str(file.relpath),
-        "role": file.role,
-        "size": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-        "sha256": sha256.hexdigest(),
-        "checks": SHA1_EQUAL if has_claim else "",
-    }
+    checks = SHA1_EQUAL if has_claim else SHA1_UNKNOWN if claimed_sha1 == "0" else ""
+    relpath = str(file.relpath)
+    said = said_by(file.relpath, file.role)
+    return (file.share, relpath, file.role, sha256.hexdigest(), checks, *marks_of(status), *said)
 
 
 def _plain(file: FoundFile) -> Path:
@@ -165,6 +230,11 @@ def _read_meta(meta: FoundFile) -> Mapping[str, str]:
     lines = b"".join(blocks).decode("utf-8", errors="replace").splitlines()
     pairs = (line.partition("=") for line in lines if "=" in line)
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _check_size(file: FoundFile, size: int, claim: Mapping[str, str]) -> None:
+    if claim.get("fileSizeBytes", str(size)) != str(size):
+        raise _unlike_meta(file, f"it has {size} bytes", f"{claim['fileSizeBytes']} bytes")
 
 
 def _unlike_meta(file: FoundFile, found: str, expected: str) -> PiecesDoNotFit:

@@ -1,65 +1,45 @@
-"""A session's raw files into the archive, each read back, and a receipt for them. Hashing the sources lives in `manifest`.
+"""The receipt for a session's archived files, once every one was read back. How a receipt is written lives in `receipt_file`.
 
-Names in the archive keep their bytes for ever. A file's first copy is ``{session}/{share}/{path}``. When other bytes
-come later under the same source path (a session sorted again), they go to ``{session}/{share}/{path}.v-{sha256[:12]}``
-beside it; the receipt, and the list for ``sha256sum -c`` beside the receipt, name for one manifest the archived file
-that holds each source file. So every manifest's bytes stay readable through its own receipt, whatever came later.
+It stands in two places: in the archive, written first, and in the lab's database. Each names the hash of the one
+before it, so that an edited, removed or cut one shows on either side.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
 from map_assets.archive.backends.protocol import ArchiveBackend
-from map_assets.archive.manifest import archive_path, in_parallel, manifest_text
-from map_assets.archive.receipt_file import FOLDER, as_table, read_receipts, write_receipt, written
+from map_assets.archive.elsewhere import is_elsewhere, refuse_elsewhere
+from map_assets.archive.journal import Journal, Lease
+from map_assets.archive.receipt_file import Receipt, list_text, read_receipts, write_receipt, written
+from map_assets.archive.standing import Standing, rows_of, standing
+from map_assets.archive.states import State
 from map_assets.archive.tables import ARCHIVE_MANIFEST, ARCHIVE_RECEIPT
-from map_assets.vocabulary.errors import ArchiveConflict, BadConfiguration, MapAssetsError
-from map_assets.vocabulary.files import inside
+from map_assets.vocabulary.errors import ArchiveConflict, NotYet
+
+_FROM_MANIFEST = ("share", "path", "role", "size", "mtime_ns", "sha256", "checks")
 
 
-@dataclass(frozen=True)
-class _Archived:
-    """One file that was read back in the archive."""
-
-    row: Mapping[str, Any]
-    place: PurePosixPath
-    is_new: bool
-    method: str
-    verified_at: datetime
-
-    def entry(self) -> dict[str, Any]:
-        """Return what the receipt says of the file."""
-        kept = ("share", "path", "role", "size", "mtime_ns", "sha256", "checks")
-        return {
-            **{name: self.row[name] for name in kept},
-            "archive_path": str(self.place),
-            "method": self.method,
-            "verified_at": written(self.verified_at),
-        }
+class NotVerified(NotYet):
+    """A file has not been read back equal yet; there is no receipt without that."""
 
 
-def archive_session(
+def receipt_session(
     session: str,
     manifest: pa.Table,
-    roots: Mapping[str, Path],
     backend: ArchiveBackend,
+    journal: Journal,
     now: datetime | None = None,
-    *,
-    workers: int | None = None,
 ) -> pa.Table:
-    """Copy into the archive what it lacks, read every file back, and write a receipt.
+    """Write a receipt for every file of a manifest, each proven by reading it back.
 
-    Where nothing had to be copied and a receipt for these very files stands already, that receipt is the answer and
-    no other is written. One file's failure leaves the others archived, and no receipt. A manifest without files gets
-    none either.
+    Where nothing was verified since, and a receipt for these very files stands already, that receipt is the answer and
+    no other is written. A manifest without files gets none.
 
     Parameters
     ----------
@@ -67,13 +47,10 @@ def archive_session(
         The session key.
     manifest : pyarrow.Table
         ARCHIVE_MANIFEST of the session.
-    roots : mapping of str to pathlib.Path
-        Root of each share on this machine, by the share's name.
     backend : ArchiveBackend
+    journal : Journal
     now : datetime.datetime, optional
-        Instant of verification and receipt, with a zone; by default the present.
-    workers : int, optional
-        Files at a time; by default one a core, at most four.
+        Instant of the receipt, with a zone; by default the present.
 
     Returns
     -------
@@ -82,90 +59,140 @@ def archive_session(
 
     Raises
     ------
-    ChangedWhileRead
-        If a source file is no longer what the manifest says.
-    UnreadableFile, UnsafePath
-        If a source file that the archive lacks is gone, is a link or leaves its root.
-    ArchiveConflict
-        If archived bytes are not what a receipt says, or the receipts do not form a chain.
-    ArchiveNotReady
-        If the archive cannot take a file.
+    NotVerified
+        If a file was not read back equal.
     BadConfiguration
-        If a share has no root, or is called ``receipts``.
+        If another archive has a receipt for some of the files.
+    ArchiveConflict
+        If the receipts do not form a chain, or one is not what the journal keeps.
+    LeasedElsewhere
+        If another process is at work on the session.
     """
-    rows = ARCHIVE_MANIFEST.check(manifest).to_pylist()
-    _check_shares(session, rows, roots)
-    if not rows:
+    manifest = ARCHIVE_MANIFEST.check(manifest)
+    if not manifest.num_rows:
         return ARCHIVE_RECEIPT.empty()
-    receipts = read_receipts(session, backend)
-    known = {file["archive_path"]: file["sha256"] for receipt in receipts for file in receipt.document["files"]}
-    started = now or datetime.now(UTC)
-
-    def archive(row: Mapping[str, Any]) -> _Archived | MapAssetsError:
-        try:
-            return _archive_file(row, roots[row["share"]], backend, known, now)
-        except MapAssetsError as error:
-            return error
-
-    archived = _all_or_raise(in_parallel(archive, sorted(rows, key=lambda row: -row["size"]), workers))
-    files = [item.entry() for item in sorted(archived, key=lambda item: (item.row["share"], item.row["path"]))]
-    manifest_sha256 = hashlib.sha256(manifest_text(as_table(session, files)).encode()).hexdigest()
-    if not any(item.is_new for item in archived):
-        for receipt in reversed(receipts):
-            if receipt.document["manifest_sha256"] == manifest_sha256:
-                return receipt.table()
-    previous = receipts[-1] if receipts else None
-    finished = now or datetime.now(UTC)
-    return write_receipt(session, files, manifest_sha256, backend, previous, started, finished).table()
-
-
-def _all_or_raise(found: Sequence[_Archived | MapAssetsError]) -> list[_Archived]:
-    errors = [item for item in found if isinstance(item, MapAssetsError)]
-    if errors:
-        if len(errors) > 1:
-            errors[0].add_note(f"So it went with {len(errors)} of the session's {len(found)} files.")
-        raise errors[0]
-    return [item for item in found if isinstance(item, _Archived)]
+    with journal.lease(session) as lease, lease.kept():
+        found = _proven(session, manifest, backend, journal)
+        manifest_sha256 = hashlib.sha256(list_text(found.files).encode()).hexdigest()
+        fresh = found.where(State.VERIFIED)
+        receipts = standing_receipts(session, backend, journal)
+        kept = journal.kept_hashes(session)
+        ours = [receipt for receipt in receipts if str(receipt.path) in kept]
+        _must_be_vouched(session, found, ours)
+        receipt = _same(ours, manifest_sha256, found.take(fresh))
+        if receipt is None:
+            started = min(instant for instant in found.told.verified_at if instant is not None)
+            previous = receipts[-1] if receipts else None
+            del receipts, ours  # each names all of its files
+            files = _entries(manifest, found)
+            finished = now or datetime.now(UTC)
+            receipt = write_receipt(session, files, manifest_sha256, backend, previous, started, finished)
+        _keep(receipt, session, backend, journal)
+        _receipted(receipt, found.take(fresh), journal, lease)
+        return receipt.table()
 
 
-def _check_shares(session: str, rows: Sequence[Mapping[str, Any]], roots: Mapping[str, Path]) -> None:
-    for row in rows:
-        if row["session"] != session:
-            raise BadConfiguration(f"The manifest is of session {row['session']}, and was given for {session}.")
-    for share in sorted({row["share"] for row in rows}):
-        if share == FOLDER:
-            raise BadConfiguration(f"A share may not be called {FOLDER!r}: the archive keeps its receipts there.")
-        if share not in roots:
-            raise BadConfiguration(f"The manifest names share {share!r}, which the configuration does not know.")
+def standing_receipts(session: str, backend: ArchiveBackend, journal: Journal) -> list[Receipt]:
+    """Read a session's receipts from the archive, and hold them against those that the journal keeps.
 
+    One that the journal does not keep is kept from now on where it says what the journal says of every file; else another
+    wrote it, and it is only followed, never kept.
 
-def _archive_file(
-    row: Mapping[str, Any], root: Path, backend: ArchiveBackend, known: Mapping[str, str], now: datetime | None
-) -> _Archived:
-    """Find or make the one archived copy of a file, and read it back.
-
-    The plain name is taken if it is free or holds these bytes, else the name with the version. Other bytes under a
-    name that no receipt knows are an interrupted run's copy of another version: they are left alone. Other bytes
-    under a name whose receipt promises these are damage.
+    Raises
+    ------
+    ArchiveConflict
+        If one was edited, cut or removed on either side; the text that the journal keeps is the true one.
     """
-    sha256, size = row["sha256"], row["size"]
-    plain = archive_path(row["session"], row["share"], row["path"])
-    for place in (plain, plain.with_name(f"{plain.name}.v-{sha256[:12]}")):
-        claimed = known.get(str(place))
-        if claimed not in {None, sha256}:
-            continue
-        held_size = backend.stat(place)
-        if held_size is None:
-            backend.put(inside(root, Path(row["path"])), place, sha256, size)
-        elif held_size != size and claimed is None:
-            continue
-        held = backend.read_back_sha256(place)
-        if (held.sha256, held.size) == (sha256, size):
-            return _Archived(row, place, held_size is None, held.method, now or datetime.now(UTC))
-        if held_size is None or claimed is not None:
+    receipts = read_receipts(session, backend)
+    in_archive = {str(receipt.path): receipt.sha256 for receipt in receipts}
+    kept = journal.kept_hashes(session)
+    for path, sha256 in kept.items():
+        if in_archive.get(path) != sha256:
+            what = "is not what it was when it was written" if path in in_archive else "was removed"
             raise ArchiveConflict(
-                f"{place} in the archive {backend.location} reads back as {held.size} bytes of sha256 {held.sha256}, "
-                f"not as the {size} bytes of {sha256} that were archived there: the copy is damaged. Nothing was "
-                "overwritten; set that copy aside and run again while the source is there."
+                f"The receipt {path} in the archive {backend.location} {what}; put it back as it was: the lab's database "
+                "keeps its text."
             )
-    raise ArchiveConflict(f"{place} in the archive {backend.location} holds other bytes; nothing was overwritten.")
+    for receipt in receipts:
+        if str(receipt.path) not in kept and _is_ours(receipt, standing(session, journal)):
+            # the process ended between the two places
+            _keep(receipt, session, backend, journal)
+    return receipts
+
+
+def _is_ours(receipt: Receipt, found: Standing) -> bool:
+    """Whether the journal knows every reading that a receipt names."""
+    columns = (found.files["archive_path"].to_pylist(), found.files["sha256"].to_pylist(), found.told.verified_at)
+    known = {(place, sha256, written(at)) for place, sha256, at in zip(*columns, strict=True) if at is not None}
+    return all(
+        (file["archive_path"], file["sha256"], file["verified_at"]) in known for file in receipt.document["files"]
+    )
+
+
+def _must_be_vouched(session: str, found: Standing, receipts: Sequence[Receipt]) -> None:
+    """Raise NotVerified where nothing says that a file was read back in this very archive."""
+    unsaid = found.files.filter(pa.array([place is None for place in found.told.place], pa.bool_()))
+    if not unsaid.num_rows:
+        return
+    told = {(file["archive_path"], file["sha256"]) for receipt in receipts for file in receipt.document["files"]}
+    for place, sha256 in zip(unsaid["archive_path"].to_pylist(), unsaid["sha256"].to_pylist(), strict=True):
+        if (place, sha256) not in told:
+            raise NotVerified(
+                f"{place} of {session} was read back, and neither the journal nor a receipt says that it was in this archive; "
+                "there is no receipt before it is read back here."
+            )
+
+
+def _proven(session: str, manifest: pa.Table, backend: ArchiveBackend, journal: Journal) -> Standing:
+    found = standing(session, journal)
+    rows = rows_of(manifest, found)
+    known = found.take(rows[rows >= 0])
+    refuse_elsewhere(session, known, backend)
+    n_proven = int((known.is_proven & ~is_elsewhere(known, backend)).sum())
+    if n_proven < manifest.num_rows:
+        raise NotVerified(
+            f"{n_proven} of {manifest.num_rows} files of {session} have been read back equal in this archive; there is no "
+            "receipt before all are."
+        )
+    return found.take(rows)
+
+
+def _entries(manifest: pa.Table, found: Standing) -> list[dict[str, Any]]:
+    """What the receipt says of each file."""
+    places = found.files["archive_path"].to_pylist()
+    rows = manifest.select(list(_FROM_MANIFEST)).to_pylist()
+    told = zip(rows, places, found.told.method, found.told.verified_at, strict=True)
+    return [
+        {**row, "archive_path": place, "method": method, "verified_at": written(instant)}
+        for row, place, method, instant in told
+    ]
+
+
+def _same(receipts: Sequence[Receipt], manifest_sha256: str, fresh: Standing) -> Receipt | None:
+    """The latest receipt for these very files that speaks of their latest reading too."""
+    latest = dict(zip(fresh.files["archive_path"].to_pylist(), map(written, fresh.told.verified_at), strict=True))
+    for receipt in reversed(receipts):
+        if receipt.document["manifest_sha256"] != manifest_sha256:
+            continue
+        read_at = {file["archive_path"]: file["verified_at"] for file in receipt.document["files"]}
+        if all(read_at.get(place) == instant for place, instant in latest.items()):
+            return receipt
+    return None
+
+
+def _keep(receipt: Receipt, session: str, backend: ArchiveBackend, journal: Journal) -> None:
+    content = backend.read_receipt(receipt.path)
+    if hashlib.sha256(content).hexdigest() != receipt.sha256:
+        raise ArchiveConflict(
+            f"The receipt {receipt.path} in the archive {backend.location} does not read back as it was written."
+        )
+    journal.keep_receipt(session, str(receipt.path), receipt.sha256, content.decode())
+
+
+def _receipted(receipt: Receipt, found: Standing, journal: Journal, lease: Lease) -> None:
+    evidence = {"receipt": str(receipt.path), "receipt_sha256": receipt.sha256}
+    batches = found.files["batch"].to_pylist()
+    numbers = found.files["file"].to_pylist()
+    for batch in dict.fromkeys(batches):
+        files = [number for one, number in zip(batches, numbers, strict=True) if one == batch]
+        journal.move(batch, files, State.RECEIPTED, actor="receipt", evidence=evidence, lease=lease)

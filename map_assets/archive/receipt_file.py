@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -68,9 +69,11 @@ def read_receipts(session: str, backend: ArchiveBackend) -> list[Receipt]:
     for path in backend.receipts(PurePosixPath(session, FOLDER)):
         content = backend.read_receipt(path)
         try:
-            receipt = Receipt(path, hashlib.sha256(content).hexdigest(), json.loads(content))
+            receipt = Receipt(
+                path, hashlib.sha256(content).hexdigest(), json.loads(content, object_pairs_hook=_sharing())
+            )
             is_ours = (receipt.document["format"], receipt.document["session"]) == (FORMAT, session)
-            receipt.table(), receipt.document["previous_receipt_sha256"], receipt.document["manifest_sha256"]
+            _check_whole(receipt.document)
         except (ValueError, KeyError, TypeError, MapAssetsError) as error:
             raise ArchiveConflict(
                 f"The receipt {path} in the archive {backend.location} cannot be read ({error!r}); put it back as it was."
@@ -84,6 +87,31 @@ def read_receipts(session: str, backend: ArchiveBackend) -> list[Receipt]:
     followed = {receipt.document["previous_receipt_sha256"] for receipt in receipts}
     # a clock that was set back makes names that lie; the chain does not
     return sorted(receipts, key=lambda receipt: receipt.sha256 not in followed)
+
+
+def _check_whole(document: Mapping[str, Any]) -> None:
+    """Raise ValueError, KeyError or TypeError where a receipt lacks what is read of it."""
+    document["previous_receipt_sha256"], document["manifest_sha256"], document["backend"]["name"]
+    for file in document["files"]:
+        datetime.fromisoformat(file["verified_at"])
+        if not (isinstance(file["size"], int) and all(isinstance(file[name], str) for name in _TEXTS)):
+            raise TypeError(f"an entry that is not whole: {file}")
+
+
+_TEXTS = ("share", "path", "archive_path", "sha256", "method")
+
+
+def _sharing() -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Keep one of each short text that many files of a receipt have in common."""
+    texts: dict[str, str] = {}
+
+    def share(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: texts.setdefault(value, value) if name in _SHARED else value for name, value in pairs}
+
+    return share
+
+
+_SHARED = frozenset({"share", "role", "checks", "method", "verified_at"})
 
 
 def write_receipt(
@@ -127,11 +155,36 @@ def write_receipt(
         },
         "previous_receipt_sha256": None if previous is None else previous.sha256,
     }
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    content = f"{canonical}\n".encode()
-    backend.put_receipt(manifest_file, manifest_text(as_table(session, files)).encode())
+    content = canonical(document)
+    listed = {name: pa.array([file[name] for file in files], pa.string()) for name in ("archive_path", "sha256")}
+    backend.put_receipt(manifest_file, list_text(pa.table(listed)).encode())
     backend.put_receipt(path, content)
     return Receipt(path, hashlib.sha256(content).hexdigest(), document)
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Write a receipt as it stands in the archive; the files one by one, for of many the text's pieces take much memory."""
+    content = BytesIO()
+    for name in sorted(document):
+        content.write((b"," if content.tell() else b"{") + _json(name) + b":")
+        if name == "files":
+            content.write(b"[")
+            for n, file in enumerate(document[name]):
+                content.write((b"," if n else b"") + _json(file))
+            content.write(b"]")
+        else:
+            content.write(_json(document[name]))
+    content.write(b"}\n")
+    return content.getvalue()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def list_text(files: pa.Table) -> str:
+    """Write the list for ``sha256sum -c`` of files with archive_path and sha256."""
+    return manifest_text(files.select(["archive_path", "sha256"]))
 
 
 def as_table(

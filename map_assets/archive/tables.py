@@ -16,7 +16,18 @@ ARCHIVE_MANIFEST = Table(
         whole("size", "of the file", unit="B"),
         whole("mtime_ns", "modification time on the share's clock", unit="ns"),
         text("sha256", "of the file, lower-case hex"),
-        text("checks", "what else was compared: 'spikeglx fileSHA1 equal' or empty"),
+        text("checks", "what else was compared: 'spikeglx fileSHA1 equal', 'spikeglx fileSHA1 is 0' or empty"),
+        whole("ctime_ns", "when its inode last changed, on the share's clock", unit="ns", nullable=True),
+        whole("device", "of the file system, as this machine numbered it", nullable=True),
+        whole("inode", "of the file, as a signed number", nullable=True),
+        whole("n_links", "names that the file had", nullable=True),
+        whole("probe", "insertion number that the path says", nullable=True),
+        text("camera", "camera's position as the name spells it", nullable=True),
+        whole(
+            "video_number",
+            "number that the name counts a camera's videos by; its trial stands in videos",
+            nullable=True,
+        ),
     ),
 )
 

@@ -17,11 +17,11 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from map_assets.ccf.nrrd_blocks import TODO, read_header
-from map_assets.ccf.runs import REMAKE, open_runs, runs_of, unpacked
+from map_assets.ccf.runs import FORM, REMAKE, open_runs, runs_of, unpacked
 from map_assets.ccf.tables import CCF_ANNOTATION
 from map_assets.store import replacing
 from map_assets.vocabulary.errors import NoAnnotationVolume, UnreadableFile
-from map_assets.vocabulary.files import sha256_of
+from map_assets.vocabulary.files import sha256_of, unchanged
 from map_assets.vocabulary.frame import VoxelZero, voxel_of, voxel_size_from_shape
 
 OUTSIDE_VOLUME = -1
@@ -39,7 +39,7 @@ def make_annotation(nrrd: Path, store_root: Path) -> pa.Table:
     nrrd : pathlib.Path
         Allen annotation volume, axes AP, DV, ML, whole-numbered labels.
     store_root : pathlib.Path
-        The copy goes to ``ccf/annotation_{sha256[:16]}_runs.npy`` below it, unless it is there already.
+        The copy goes to ``ccf/annotation_{sha256[:16]}_runs_{form}.npy`` below it, unless a sound one is there already.
 
     Returns
     -------
@@ -54,18 +54,20 @@ def make_annotation(nrrd: Path, store_root: Path) -> pa.Table:
         If it is no nrrd file, or a truncated one.
     PiecesDoNotFit
         If it is no whole Allen volume of labels with axes AP, DV, ML.
+    ChangedWhileRead
+        If the file was written to, or replaced, meanwhile.
     """
     if not nrrd.is_file():
         raise NoAnnotationVolume(f"The annotation volume {nrrd} is not there. {TODO}")
-    sha256 = sha256_of(nrrd)
-    relative = Path("ccf") / f"annotation_{sha256[:16]}_runs.npy"
-    target = store_root / relative
-    labels = read_header(nrrd)
-    if target.is_file():
-        runs = open_runs(target)
-    else:
-        runs = runs_of(labels.blocks(), nrrd)
-        with replacing(target) as part, part.open("wb") as stream:
+    file = nrrd.resolve()
+    with unchanged(file):  # checksum and labels have to be of the same file
+        sha256 = sha256_of(file)
+        relative = Path("ccf") / f"annotation_{sha256[:16]}_runs_{FORM}.npy"
+        labels = read_header(file)
+        kept = _kept(store_root / relative)
+        runs = runs_of(labels.blocks(), file) if kept is None else kept
+    if kept is None:
+        with replacing(store_root / relative) as part, part.open("wb") as stream:
             np.save(stream, runs, allow_pickle=False)
     n_ap, n_dv, n_ml = labels.shape
     release = _RELEASE.findall(nrrd.as_posix())
@@ -81,6 +83,14 @@ def make_annotation(nrrd: Path, store_root: Path) -> pa.Table:
         "array_file": relative.as_posix(),
     }
     return CCF_ANNOTATION.from_rows([row])
+
+
+def _kept(path: Path) -> NDArray[np.uint32] | None:
+    """Open the copy that is there already; None where there is none, or a damaged one, which is made again."""
+    try:
+        return open_runs(path) if path.is_file() else None
+    except UnreadableFile:
+        return None
 
 
 @dataclass(frozen=True)

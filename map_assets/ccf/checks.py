@@ -90,7 +90,8 @@ def hemisphere_agrees_with_the_surgery(
     """Claim that each probe is traced on the side at which the registry says it was aimed.
 
     Histology that was mirrored left to right fails, and is said to be mirrored where the other side fits better: where the
-    track enters the brain (else the mean contact) lies nearer to the planned distance from bregma after mirroring.
+    track enters the brain (else the mean contact) lies nearer to the planned distance from bregma after mirroring. Of a probe
+    with several shanks, some of them alone on the other side, further from the midline than the probe is wide, fail too.
 
     Parameters
     ----------
@@ -104,13 +105,20 @@ def hemisphere_agrees_with_the_surgery(
     rows = insertions.to_pylist() if isinstance(insertions, pa.Table) else [vars(one) for one in insertions]
     n_compared, wrong, mirrored = 0, [], []
     for row in rows:
-        probe, side = row["probe"], row["hemisphere"]
-        if row["ml_um"]:
-            side = "right" if row["ml_um"] > 0 else "left"
+        probe, side = row["probe"], _aimed_side(row)
         ml_um = _traced_ml_um(electrodes, probe_track_fits, probe)
         if side not in {"left", "right"} or not ml_um.size:
             continue
         n_compared += 1
+        odd = _shanks_beyond(electrodes, probe, is_right_aimed=side == "right")
+        if odd:
+            other = "left" if side == "right" else "right"
+            named = " and ".join(str(shank + 1) for shank in odd)
+            wrong.append(
+                f"probe {probe} was aimed at the {side}, its shank {named} alone is traced to the {other}: if the file is "
+                "mirrored, correct it with a flip of that shank"
+            )
+            continue
         is_right = np.count_nonzero(ml_um >= CCF_MIDLINE_ML_UM) * 2 > ml_um.size
         if is_right == (side == "right"):
             continue
@@ -121,9 +129,33 @@ def hemisphere_agrees_with_the_surgery(
             wrong[-1] += (
                 " as far from the midline as planned: its histology is mirrored left to right, correct it with a flip"
             )
-    said = "; ".join(wrong) or f"{n_compared} probes lie on the side they were aimed at"
+    fine = f"{n_compared} probes lie on the side they were aimed at" if n_compared else "there is no side to compare"
+    said = "; ".join(wrong) or fine
     figures = {"n_compared": n_compared, "n_wrong": len(wrong), "n_mirrored": len(mirrored)}
     return Verdict(not wrong, said, figures)
+
+
+def _aimed_side(row: Mapping[str, Any]) -> Any:
+    """Side that a probe was aimed at: by its ML, else as the registry says."""
+    ml_um = row["ml_um"]
+    if ml_um is None or not np.isfinite(ml_um) or ml_um == 0:
+        return row["hemisphere"]
+    return "right" if ml_um > 0 else "left"
+
+
+def _shanks_beyond(electrodes: pa.Table, probe: int, *, is_right_aimed: bool) -> list[int]:
+    """Shanks of a probe that lie on the side it was not aimed at, though others of its shanks do not.
+
+    A probe aimed near the midline may straddle it, so that a shank counts only further beyond than the probe is wide.
+    """
+    placed = electrodes.filter((pc.field("probe") == probe) & pc.field("ccf_ml_um").is_valid())
+    if not placed.num_rows:
+        return []
+    shank, x_um, ml_um = (placed[name].to_numpy() for name in ("shank", "x_um", "ccf_ml_um"))
+    beyond_um = (ml_um - CCF_MIDLINE_ML_UM) * (-1 if is_right_aimed else 1)
+    median = {int(one): float(np.median(beyond_um[shank == one])) for one in np.unique(shank)}
+    odd = [one for one, beyond in median.items() if beyond > np.ptp(x_um)]
+    return odd if any(beyond <= 0 for beyond in median.values()) else []
 
 
 def _traced_ml_um(electrodes: pa.Table, fits: pa.Table | None, probe: int) -> Floats:
@@ -138,7 +170,7 @@ def _traced_ml_um(electrodes: pa.Table, fits: pa.Table | None, probe: int) -> Fl
 def _is_mirrored(row: Mapping[str, Any], fits: pa.Table | None, ml_um: float) -> bool:
     """Whether a probe on the wrong side would be about where it was planned, were it mirrored."""
     planned = row["ml_um"]
-    if not planned:
+    if not planned or not np.isfinite(planned):
         return False
     entry = ml_um
     if fits is not None:

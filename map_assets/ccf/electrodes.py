@@ -40,7 +40,7 @@ def make_electrodes(
     deeper end. All others stay "not traced".
 
     A region is that of the voxel that holds the contact. One that lies in no labelled voxel has no region: the nearest
-    one and how far it is stand in columns of their own.
+    one and how far it is stand in columns of their own. A label that the ontology does not know keeps its id, without a name.
 
     Parameters
     ----------
@@ -67,8 +67,6 @@ def make_electrodes(
     ------
     PiecesDoNotFit
         If a shank's contacts do not lie in rows, so that contact numbers cannot be given to them.
-    NoSuchRegion
-        If the volume has a label that the ontology does not know.
     """
     probe, shank, electrode = (probe_sites[name].to_numpy() for name in ("probe", "shank", "electrode"))
     x_um, y_um = (probe_sites[name].to_numpy() for name in ("x_um", "y_um"))
@@ -84,9 +82,9 @@ def make_electrodes(
         if given["contact"].null_count:
             placed, is_traced = place_by_geometry(x_um[rows], y_um[rows], given)
         else:
-            per_um = contacts_per_um(electrode[is_probe], shank[is_probe], y_um[is_probe])
-            contact = contact_of(electrode[rows], one_shank, y_um[rows], per_um)
-            step = max(1.0, round(per_um * row_pitch(y_um[is_probe])))
+            of_probe = (electrode[is_probe], shank[is_probe], y_um[is_probe])
+            step = max(1.0, round(contacts_per_um(*of_probe) * row_pitch(y_um[is_probe])))
+            contact = contact_of(*of_probe)[shank[is_probe] == one_shank]
             placed, is_traced = place_by_contact(contact, given, step)
         ccf_um[rows], source[rows] = placed, np.where(is_traced, "traced", "interpolated")
     for one_probe, one_shank, track in _by_shank(probe_tracks):
@@ -121,12 +119,12 @@ def _in_the_brain(
     return {
         **{f"ccf_{axis}_um": pa.array(ccf_um[:, i], mask=~is_placed) for i, axis in enumerate(("ap", "dv", "ml"))},
         "region_id": region_id,
-        "region": nameless if ontology is None else names_of(ontology, region_id),
+        "region": nameless if ontology is None else names_of(ontology, region_id, may_be_unknown=True),
         "region_status": pa.array(np.where(is_placed, status, "not traced")),
         "position_source": pa.array(source, pa.string(), mask=~is_placed),
         "hemisphere": pa.array(hemisphere_of(ccf_um[:, 2]), mask=~is_placed),
         "nearest_region_id": nearest_id,
-        "nearest_region": nameless if ontology is None else names_of(ontology, nearest_id),
+        "nearest_region": nameless if ontology is None else names_of(ontology, nearest_id, may_be_unknown=True),
         "nearest_region_um": pa.array(nearest_um, mask=nearest <= 0),
         "annotation_sha256": pa.array([None if volume is None else volume.sha256] * len(found), pa.string()),
     }

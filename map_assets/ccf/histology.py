@@ -18,6 +18,7 @@ from map_assets.vocabulary.session import SessionKey
 from map_assets.vocabulary.table import Table
 
 FORMATS: tuple[HistologyFormat, ...] = (ibl_alignment, landmarks, traced_track)
+_FARTHEST_UM = 100_000.0
 
 
 def read_histology(session: str, files: Sequence[FoundFile]) -> tuple[dict[str, pa.Table], tuple[Rejected, ...]]:
@@ -128,6 +129,7 @@ def _positions_table(
     session: str, place: Place, fmt: HistologyFormat, file: FoundFile, found: Positions, first: int
 ) -> pa.Table:
     n = len(found.ccf_um)
+    _near_a_brain(file, np.array([[*values] for values in found.along.values()], np.float64))
     columns = _placed(session, place.probe, place.shank, file, found.ccf_um) | {
         "position_id": np.arange(first, first + n),
         "region_id_written": list(found.region_id_written),
@@ -143,6 +145,7 @@ def _track_table(session: str, probe: int, shank: int, file: FoundFile, points: 
 
 def _placed(session: str, probe: int, shank: int | None, file: FoundFile, ccf_um: Points) -> dict[str, Any]:
     n = len(ccf_um)
+    _near_a_brain(file, ccf_um)
     return {
         "session": [session] * n,
         "probe": np.full(n, probe),
@@ -152,6 +155,17 @@ def _placed(session: str, probe: int, shank: int | None, file: FoundFile, ccf_um
         "ccf_ml_um": ccf_um[:, 2],
         "file": [file.relpath.as_posix()] * n,
     }
+
+
+def _near_a_brain(file: FoundFile, um: Points) -> None:
+    """Refuse numbers that are no place on a probe or in a brain: some that follow reckon with their squares."""
+    if len(um) and np.abs(um).max() > _FARTHEST_UM:
+        raise PiecesDoNotFit(
+            file.path,
+            f"a place lies at {np.abs(um).max():g} um",
+            expected=f"places within {_FARTHEST_UM / 1000:g} mm of the origin",
+            todo="Export the file again; its numbers are to be um.",
+        )
 
 
 def _joined(table: Table, parts: list[pa.Table]) -> dict[str, pa.Table]:

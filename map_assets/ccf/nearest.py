@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from map_assets.ccf.annotation import AnnotationVolume
+from map_assets.ccf.occupancy import occupied_blocks
 
-_LATTICE_UM = 200.0
-_CELL_UM = 500.0
-"""Points of one cell of this edge share one search."""
+_BLOCK_UM = 200.0
+_CELL_UM = 200.0
+"""Points of one cell of this edge share one search for blocks."""
+_AT_ONCE = 2000
 _SLACK = (np.sqrt(3) - 1) / 2
 """By how many edges the middle of the nearest voxel can be further away than the nearest middle of a voxel."""
 
@@ -41,59 +45,65 @@ def nearest_regions(volume: AnnotationVolume, ccf_um: ArrayLike) -> tuple[Whole,
     region_id, distance_um = np.zeros(len(points), np.int64), np.full(len(points), np.nan)
     if not len(points) or not volume.values.any():
         return region_id, distance_um
-    at_most_um = _at_most(volume, points)
-    cells, cell = np.unique(np.floor(points / _CELL_UM), axis=0, return_inverse=True)
-    for number in range(len(cells)):
-        rows = np.flatnonzero(cell.ravel() == number)
-        low, high = points[rows].min(axis=0), points[rows].max(axis=0)
-        reach_um = at_most_um[rows].max()
-        voxels, labels = _surface(
-            volume,
-            np.floor((low - reach_um) / volume.voxel_um).clip(0, volume.shape).astype(np.int64),
-            np.ceil((high + reach_um) / volume.voxel_um).clip(0, volume.shape).astype(np.int64),
-        )
+    found = volume.region_ids(points)
+    is_labelled = found > 0
+    region_id[is_labelled], distance_um[is_labelled] = found[is_labelled], 0.0
+    rows = np.flatnonzero(~is_labelled)
+    if rows.size:
+        n = max(1, round(_BLOCK_UM / volume.voxel_um))
+        blocks = _blocks_in_reach(points[rows], occupied_blocks(volume, n), n * volume.voxel_um)
+        voxels, labels = _surface(volume, blocks, n)
         region_id[rows], distance_um[rows] = _to_surface(points[rows], voxels, labels, volume.voxel_um)
     return region_id, distance_um
 
 
-def _at_most(volume: AnnotationVolume, points: Floats) -> Floats:
-    """Tell for each point a distance within which there is a label, um: that of the nearest one on a coarse lattice."""
+def _blocks_in_reach(points: Floats, blocks: Whole, edge_um: float) -> Whole:
+    """Choose the blocks that can hold the nearest voxel of a point: no other one lies wholly nearer."""
     from scipy.spatial import cKDTree
 
-    step = max(1, round(_LATTICE_UM / volume.voxel_um))
-    labelled = np.argwhere(volume.every(step) > 0) * step
-    if not len(labelled):  # so few labels that the lattice has missed them all
-        return np.asarray(
-            np.linalg.norm(np.abs(points) + np.asarray(volume.shape) * volume.voxel_um, axis=1), np.float64
-        )
-    distance_um, _ = cKDTree((labelled + 0.5) * volume.voxel_um).query(points)
-    return np.asarray(distance_um + volume.voxel_um, np.float64)
+    half_um = edge_um / 2
+    middles = (blocks + 0.5) * edge_um
+    cells, cell = np.unique(np.floor(points / _CELL_UM), axis=0, return_inverse=True)
+    to_middle, _ = cKDTree(middles).query(points)
+    reach_um = np.zeros(len(cells))
+    np.maximum.at(reach_um, cell.ravel(), to_middle + half_um * np.sqrt(3))
+    is_in_reach = np.zeros(len(blocks), bool)
+    for middle, reach in zip((cells + 0.5) * _CELL_UM, reach_um, strict=True):
+        rest = np.flatnonzero(~is_in_reach)
+        apart = np.maximum(np.abs(middles[rest] - middle) - half_um - _CELL_UM / 2, 0)
+        is_in_reach[rest] = np.einsum("ij,ij->i", apart, apart) <= (reach * (1 + 1e-12) + 1e-6) ** 2
+    return blocks[is_in_reach]
 
 
-def _surface(volume: AnnotationVolume, low: Whole, high: Whole) -> tuple[Whole, Whole]:
-    """Labelled voxels of a box with a neighbour that has no label, and those at the box's own sides, plane by plane along ML.
+def _surface(volume: AnnotationVolume, blocks: Whole, n: int) -> tuple[Whole, Whole]:
+    """Labelled voxels of blocks with a neighbour that has no label, column of blocks by column along AP.
 
     Returns
     -------
     voxels : numpy.ndarray of int64, shape (n, 3)
     labels : numpy.ndarray of int64, shape (n,)
     """
-    thickness = 32
-    voxels, labels = [np.empty((0, 3), np.int64)], [np.empty(0, np.int64)]
-    for first in range(int(low[2]), int(high[2]), thickness):
-        begin = np.array([low[0], low[1], max(first - 1, low[2])])
-        end = np.array([high[0], high[1], min(first + thickness + 1, high[2])])
-        block = volume.block(begin, end)
-        is_labelled = np.pad(block > 0, 1)
-        is_inner = is_labelled[1:-1, 1:-1, 1:-1].copy()
-        for axis in range(3):
-            for step in (-1, 1):
-                is_inner &= np.roll(is_labelled, step, axis)[1:-1, 1:-1, 1:-1]
-        index = np.argwhere((block > 0) & ~is_inner)
-        is_own = (index[:, 2] + begin[2] >= first) & (index[:, 2] + begin[2] < first + thickness)
-        index = index[is_own]
-        voxels.append(index + begin)
-        labels.append(block[tuple(index.T)].astype(np.int64))
+    columns, column = np.unique(blocks[:, 1:], axis=0, return_inverse=True)
+    first, last = np.full(len(columns), volume.shape[0]), np.zeros(len(columns), np.int64)
+    np.minimum.at(first, column.ravel(), blocks[:, 0])
+    np.maximum.at(last, column.ravel(), blocks[:, 0])
+    shape = np.asarray(volume.shape)
+    voxels, labels = [], []
+    for (dv, ml), from_ap, to_ap in zip(columns, first, last, strict=True):
+        low = np.array([from_ap, dv, ml]) * n
+        high = np.minimum(np.array([to_ap + 1, dv + 1, ml + 1]) * n, shape)
+        block = volume.block(np.maximum(low - 1, 0), np.minimum(high + 1, shape))
+        block = np.pad(
+            block, [(int(at == 0), int(end == size)) for at, end, size in zip(low, high, shape, strict=True)]
+        )
+        is_labelled = block > 0
+        inner = is_labelled[1:-1, 1:-1, 1:-1]
+        is_held = is_labelled[:-2, 1:-1, 1:-1] & is_labelled[2:, 1:-1, 1:-1]
+        is_held &= is_labelled[1:-1, :-2, 1:-1] & is_labelled[1:-1, 2:, 1:-1]
+        is_held &= is_labelled[1:-1, 1:-1, :-2] & is_labelled[1:-1, 1:-1, 2:]
+        index = np.argwhere(inner & ~is_held)
+        voxels.append(index + low)
+        labels.append(block[1:-1, 1:-1, 1:-1][tuple(index.T)].astype(np.int64))
     return np.concatenate(voxels), np.concatenate(labels)
 
 
@@ -104,12 +114,18 @@ def _to_surface(points: Floats, voxels: Whole, labels: Whole, voxel_um: float) -
     order = np.lexsort(voxels.T[::-1])
     middles = (voxels[order] + 0.5) * voxel_um
     tree = cKDTree(middles)
-    to_middle, _ = tree.query(points)
-    candidates = tree.query_ball_point(points, to_middle + _SLACK * voxel_um + 1e-6, return_sorted=True)
     region_id, distance_um = np.empty(len(points), np.int64), np.empty(len(points))
-    for row, found in enumerate(candidates):
-        away = np.abs(middles[found] - points[row])
+    for start in range(0, len(points), _AT_ONCE):
+        some = points[start : start + _AT_ONCE]
+        to_middle, _ = tree.query(some)
+        near = tree.query_ball_point(some, to_middle * (1 + 1e-12) + _SLACK * voxel_um + 1e-6, return_sorted=True)
+        n_near = np.fromiter(map(len, near), np.int64, len(some))
+        found = np.fromiter(chain.from_iterable(near), np.int64, int(n_near.sum()))
+        row = np.repeat(np.arange(len(some)), n_near)
+        away = np.abs(middles[found] - some[row])
         to_side = np.linalg.norm(np.maximum(away - voxel_um / 2, 0), axis=1)
-        best = np.lexsort((np.linalg.norm(away, axis=1), np.round(to_side, 6)))[0]
-        region_id[row], distance_um[row] = labels[order[found[best]]], to_side[best]
+        best = np.lexsort((found, np.linalg.norm(away, axis=1), np.round(to_side, 6), row))
+        best = best[np.r_[0, np.cumsum(n_near)[:-1]]]
+        region_id[start : start + len(some)] = labels[order[found[best]]]
+        distance_um[start : start + len(some)] = to_side[best]
     return region_id, distance_um

@@ -60,7 +60,7 @@ def make_ontology() -> pa.Table:
     )
 
 
-def names_of(ontology: pa.Table, region_ids: ArrayLike) -> pa.StringArray:
+def names_of(ontology: pa.Table, region_ids: ArrayLike, *, may_be_unknown: bool = False) -> pa.StringArray:
     """Give the acronyms of labels of an annotation volume.
 
     Parameters
@@ -69,6 +69,8 @@ def names_of(ontology: pa.Table, region_ids: ArrayLike) -> pa.StringArray:
         ``ccf_ontology``.
     region_ids : array_like of int, shape (n,)
         Null is allowed in an Arrow array.
+    may_be_unknown : bool
+        A label that is none of the ontology's has no name then, instead of being an error.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def names_of(ontology: pa.Table, region_ids: ArrayLike) -> pa.StringArray:
     wanted = region_ids if isinstance(region_ids, pa.Array) else pa.array(np.asarray(region_ids, np.int64))
     at = pc.index_in(wanted, ontology["region_id"].combine_chunks(), skip_nulls=True)
     unknown = wanted.filter(pc.and_(pc.is_null(at), pc.greater(wanted, 0)))
-    if len(unknown):
+    if len(unknown) and not may_be_unknown:
         raise NoSuchRegion(f"No region has the id {unknown[0].as_py()}: volume and ontology are of different releases.")
     return ontology["region"].combine_chunks().take(at)
 

@@ -11,6 +11,9 @@ from map_assets.vocabulary.errors import PiecesDoNotFit
 IBL_FIRST_ROW_UM = 20.0
 """Where the IBL's own probe geometry puts the tip-most row; SpikeGLX and the sorters of the MAP labs put it at 0."""
 
+_MODELS = ((1280, 2, 15.0),)
+"""Probes of several shanks: contacts on a shank, contacts in a row, um from row to row. Neuropixels 2.0."""
+
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
@@ -31,7 +34,7 @@ def place_by_contact(contact: Whole, given: pa.Table, contacts_per_row: float) -
 def place_by_geometry(x_um: Floats, y_um: Floats, given: pa.Table) -> tuple[Floats, NDArray[np.bool_]]:
     """Place one shank's contacts (x and y, shape (n,)) by x and y in `given`; see `_placed`."""
     pitch_um = row_pitch(y_um)
-    y_known = given["y_um"].to_numpy() - _first_row(y_um, given["y_um"].to_numpy())
+    y_known = given["y_um"].to_numpy() - first_row(y_um, given["y_um"].to_numpy())[0]
     match = _match_by_geometry(x_um, y_um, given["x_um"].to_numpy(), y_known, pitch_um / 2)
     return _placed(match, y_known, _places(given), y_um, pitch_um)
 
@@ -108,11 +111,29 @@ def _between(along_known: Floats, places: Floats, along: Floats, step: float) ->
     return out
 
 
-def _first_row(y_um: Floats, y_known: Floats) -> float:
-    """How far the histology's rows stand above the probe's: `IBL_FIRST_ROW_UM` if that alone parts all of them, else 0."""
+def first_row(y_um: Floats, y_known: Floats) -> tuple[float, bool]:
+    """Tell how far the histology's rows stand above the probe's: 0 or `IBL_FIRST_ROW_UM`, by which more of them agree.
+
+    Columns do not tell: the staggering of Neuropixels 1.0 is the other way round on some maps, as one row up is.
+
+    Returns
+    -------
+    above_um : float
+        0 where both agree alike, as where a whole file of the one kind lacks its first row, or of the other its last.
+    is_certain : bool
+        False there.
+    """
     rows, known = np.unique(np.round(y_um, 3)), np.unique(np.round(y_known, 3))
-    is_shifted = rows.shape == known.shape and bool(np.allclose(known - rows, IBL_FIRST_ROW_UM, rtol=0, atol=1.0))
-    return IBL_FIRST_ROW_UM if is_shifted else 0.0
+    n_as_they_are, n_shifted = (_n_in(rows, known - above_um) for above_um in (0.0, IBL_FIRST_ROW_UM))
+    is_certain = n_as_they_are != n_shifted or n_shifted == 0
+    return (IBL_FIRST_ROW_UM if n_shifted > n_as_they_are else 0.0), is_certain
+
+
+def _n_in(rows: Floats, known: Floats) -> int:
+    """How many of `known` are rows, within a quarter of the rows' distance."""
+    at = np.clip(np.searchsorted(rows, known), 1, max(len(rows) - 1, 1))
+    away = np.minimum(np.abs(rows[at - 1] - known), np.abs(rows[np.minimum(at, len(rows) - 1)] - known))
+    return int(np.count_nonzero(away <= row_pitch(rows) / 4))
 
 
 def row_pitch(y_um: Floats) -> float:
@@ -133,21 +154,39 @@ def contacts_per_um(electrode: Whole, shank: Whole, y_um: Floats) -> float:
     return float(np.median(density)) if density.size else 0.0
 
 
-def contact_of(electrode: Whole, shank: int, y_um: Floats, per_um: float) -> Whole:
-    """Number a shank's contacts from 0 at the tip, out of their numbers on the whole probe and their heights.
+def contact_of(electrode: Whole, shank: Whole, y_um: Floats) -> Whole:
+    """Number a probe's contacts from 0 at the tip of their shank, out of their numbers on the whole probe.
 
-    Numbers run row by row, so on one shank they are a constant away from `per_um` x height, up to the place across
-    the row. The constant is the number of the shank's first contact; on the first shank it is 0.
+    Where numbers and heights are those of a known model, its contacts on a shank are counted off. Else numbers run row
+    by row, so that on one shank they are a constant away from height times contacts per um, up to the place across the
+    row; the constant is the number of the shank's first contact, on the first shank 0.
+
+    Parameters
+    ----------
+    electrode, shank, y_um : numpy.ndarray, shape (n,)
+        All recorded contacts of one probe: number on the whole probe, shank from 0, height above the tip-most row, um.
+
+    Raises
+    ------
+    PiecesDoNotFit
+        If a further shank of an unknown model is not numbered row by row.
     """
-    if shank == 0:
-        return electrode
-    offset = electrode - per_um * y_um
-    if np.ptp(offset) >= per_um * row_pitch(y_um) + 0.5:
-        raise PiecesDoNotFit(
-            f"shank {shank + 1}",
-            "its contacts are not numbered row by row",
-            expected="contact numbers that rise along the shank",
-            todo="Check the site map in the recording's meta file.",
-        )
-    first = round(float(offset.min()))
-    return np.asarray(electrode - first, np.int64)
+    for n_on_shank, n_in_row, pitch_um in _MODELS:
+        contact = electrode - n_on_shank * shank
+        is_on = (contact >= 0) & (contact < n_on_shank)
+        if is_on.all() and np.allclose(contact // n_in_row * pitch_um, y_um, rtol=0, atol=0.5):
+            return np.asarray(contact, np.int64)
+    per_um = contacts_per_um(electrode, shank, y_um)
+    out = np.array(electrode, np.int64)
+    for one in np.unique(shank[shank > 0]):
+        here = shank == one
+        offset = electrode[here] - per_um * y_um[here]
+        if np.ptp(offset) >= per_um * row_pitch(y_um[here]) + 0.5:
+            raise PiecesDoNotFit(
+                f"shank {one + 1}",
+                "its contacts are not numbered row by row",
+                expected="contact numbers that rise along the shank",
+                todo="Check the site map in the recording's meta file.",
+            )
+        out[here] -= round(float(offset.min()))
+    return out

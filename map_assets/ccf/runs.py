@@ -14,7 +14,10 @@ from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
 MOST_RUNS = 50_000_000
 """Changes of label along AP that a volume of regions stays far below, even at 10 um; they have to fit into memory."""
 
-REMAKE = "Remove it and materialize ccf_annotation."
+FORM = 2
+"""Stands in the name of the copy; raised when that of a volume comes out otherwise."""
+
+REMAKE = "Materialize ccf_annotation; it is made again."
 
 
 def runs_of(blocks: Iterable[NDArray[np.uint32]], path: Path) -> NDArray[np.uint32]:
@@ -53,6 +56,8 @@ def open_runs(path: Path) -> NDArray[np.uint32]:
         raise UnreadableFile(path, f"it cannot be opened ({error})", expected=expected, todo=REMAKE) from error
     if runs.ndim != 2 or len(runs) != 2 or runs.dtype != np.uint32 or not runs.shape[1] or runs[0, 0]:
         raise UnreadableFile(path, f"its shape is {runs.shape}, its type {runs.dtype}", expected=expected, todo=REMAKE)
+    if not (runs[0, 1:] > runs[0, :-1]).all():
+        raise UnreadableFile(path, "its runs are out of order", expected=expected, todo=REMAKE)
     return np.asanyarray(runs)
 
 

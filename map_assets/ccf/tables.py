@@ -126,7 +126,11 @@ ELECTRODES = Table(
             "region of the annotation volume's voxel; null where region_status is not labelled",
             nullable=True,
         ),
-        text("region", "its acronym; null where region_status is not labelled", nullable=True),
+        text(
+            "region",
+            "its acronym; null where region_status is not labelled, or where the ontology does not know the label",
+            nullable=True,
+        ),
         text(
             "region_status",
             "labelled, outside (traced, but in no labelled voxel), no volume (traced, but no annotation volume was "

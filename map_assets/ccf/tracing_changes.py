@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from map_assets.vocabulary.frame import CCF_MIDLINE_ML_UM
+from map_assets.vocabulary.frame import CCF_MIDLINE_ML_UM, mirrored
 
 Floats = NDArray[np.float64]
 
@@ -62,8 +62,7 @@ def _change(was: pa.Table, now: pa.Table, before: Floats, after: Floats) -> str:
     if is_whole and len(before) and np.linalg.norm(after - before, axis=1).max() <= SAME_UM:
         return "same"
     plain = np.linalg.norm(after - before, axis=1)
-    mirrored = before * [1, 1, -1] + [0, 0, 2 * CCF_MIDLINE_ML_UM]
-    turned = np.linalg.norm(after - mirrored, axis=1)
+    turned = np.linalg.norm(after - mirrored(before), axis=1)
     changed_sides = (before[:, 2] < CCF_MIDLINE_ML_UM) != (after[:, 2] < CCF_MIDLINE_ML_UM)
     if len(before) and changed_sides.mean() > 0.5 and turned.mean() <= MIRRORED_SHARE * plain.mean():
         return "mirrored"

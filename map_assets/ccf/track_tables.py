@@ -7,7 +7,7 @@ from map_assets.vocabulary.table import SESSION, Column, Table, flag, instant, r
 
 _PROBE = whole("probe", "insertion number, from 1")
 _SHANK = whole("shank", "from 0")
-_TRACING = text("tracing", "version: format and hash of what it says")
+_TRACING = text("tracing", "version: format and hash of what it held first")
 
 
 def _as_traced(table: Table) -> tuple[Column, ...]:
@@ -25,7 +25,7 @@ TRACINGS = Table(
         _TRACING,
         flag("is_current", "whether it is the one that electrode_positions and probe_tracks hold"),
         instant("first_seen", "when it was first read, by our clock"),
-        flag("is_on_share", "whether its files are on the share now"),
+        flag("is_on_share", "whether the share gives all of it now; false also where a file of it cannot be read"),
         text("formats", "modules that read its files"),
         whole("n_positions", "places along the shanks that it gives"),
         whole("n_track_points", "points of traced tracks that it gives"),
@@ -37,6 +37,11 @@ TRACINGS = Table(
         text(
             "corrections_left_out",
             "numbers of reviewed corrections of this probe that were made for another tracing and are not applied; null for none",
+            nullable=True,
+        ),
+        text(
+            "shanks_not_shifted",
+            "shanks, from 1, by comma, that a reviewed shift left where they are, for they have no two different places",
             nullable=True,
         ),
     ),

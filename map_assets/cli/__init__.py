@@ -9,7 +9,24 @@ from typing import Annotated
 import typer
 
 from map_assets import __version__
-from map_assets.cli import dandi, demo, export, looking, quarantine, query, registry, release, session, sorting, work
+from map_assets.cli import (
+    archive,
+    archive_mend,  # noqa: F401 - adds its commands to archive's
+    dandi,
+    demo,
+    export,
+    graft,
+    histology,
+    looking,
+    new_analysis,
+    quarantine,
+    query,
+    registry,
+    release,
+    session,
+    sorting,
+    work,
+)
 from map_assets.cli.laboratory import use_config
 from map_assets.cli.terminal import TRACEBACK_VARIABLE, House, tell
 
@@ -25,14 +42,18 @@ app = typer.Typer(
 _PANELS = {
     "Start": (demo.demo, demo.simulate, work.up, work.ingest),
     "Look": (looking.status, looking.sessions, session.show, looking.tables, query.query, looking.config),
+    "Extend": (new_analysis.new_analysis,),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(export.app, name="export", rich_help_panel="Give")
+app.add_typer(archive.app, name="archive", rich_help_panel="Decide")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Decide")
 app.add_typer(registry.app, name="registry", rich_help_panel="Decide")
+app.add_typer(histology.app, name="histology", rich_help_panel="Decide")
 app.add_typer(sorting.app, name="sorting", rich_help_panel="Decide")
+app.add_typer(graft.app, name="graft", rich_help_panel="Extend")
 app.add_typer(release.app, name="release", rich_help_panel="Publish")
 app.add_typer(dandi.app, name="dandi", rich_help_panel="Publish")
 

@@ -6,13 +6,14 @@ import os
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from map_assets.cli import terminal
+from map_assets.cli.demo_globus import with_globus
 from map_assets.cli.laboratory import CONFIG_VARIABLE, configuration, require_dagster, services_of
 from map_assets.cli.work import stopped_by_signals
 from map_assets.vocabulary.errors import BadConfiguration, MapAssetsError
@@ -58,6 +59,10 @@ def demo(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Remove an earlier demonstration in the folder first.")
     ] = False,
+    globus: Annotated[
+        bool,
+        typer.Option("--globus", help="Let a Globus service on this machine fill the archive; no account is needed."),
+    ] = False,
     limit_s: Annotated[float, typer.Option(min=1, help="Give up when not all is done after so many seconds.")] = 900.0,
     as_json: terminal.AsJson = False,
 ) -> None:
@@ -67,7 +72,11 @@ def demo(
 
     _forget_overrides()
     plan = demo_plan(seed)
-    with stopped_by_signals(), _written(folder, plan, seed, is_fresh=fresh) as config_file:
+    with (
+        stopped_by_signals(),
+        _written(folder, plan, seed, is_fresh=fresh) as written,
+        with_globus(written) if globus else nullcontext(written) as config_file,
+    ):
         os.environ[CONFIG_VARIABLE] = str(config_file)
         config, _ = configuration()
         is_as_planned = _run(config, config_file, plan, port, limit_s, exit_when_done=exit_when_done, as_json=as_json)

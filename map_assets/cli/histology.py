@@ -13,7 +13,7 @@ from map_assets.vocabulary.tracing import CORRECTION_KINDS
 
 if TYPE_CHECKING:
     from map_assets.defs.services import Services
-    from map_assets.lab.tracing_corrections import CorrectionRecord
+    from map_assets.lab.tracing_rules import CorrectionRecord
     from map_assets.store import Store
 
 app = typer.Typer(help="Tracings of a probe: look, compare, correct, review, take back.", no_args_is_help=True)
@@ -23,13 +23,17 @@ Number = Annotated[int, typer.Argument(help="Number of the correction, as `histo
 Who = Annotated[str | None, typer.Option(help="Who decides; kept in the log.", show_default="the user of this machine")]
 
 _SHOWN = ("probe", "tracing", "is_current", "first_seen", "is_on_share", "n_positions", "n_track_points")
-_ALSO = ("corrections", "corrections_left_out")
+_ALSO = ("corrections", "corrections_left_out", "shanks_not_shifted")
 _CORRECTION = ("correction_id", "probe", "tracing", "kind", "amount_um", "state", "who", "why", "at", "reviewed_by")
-_MORE = ("reviewed_at", "is_own_review", "undone_by", "undone_why")
+_MORE = ("reviewed_at", "is_own_review", "undone_by", "undone_why", "shank")
 
 
 class NoSuchTracing(MapAssetsError):
     """A tracing was named that is not there."""
+
+
+class CannotCorrect(MapAssetsError):
+    """A correction that the tracing gives no ground for."""
 
 
 @app.command("list")
@@ -49,7 +53,7 @@ def list_(
         terminal.show(rows, as_json=as_json, empty=f"No tracing of {session} was corrected.")
         return
     tracings = _tracings(found.store, session)
-    terminal.show([{name: row[name] for name in (*_SHOWN, *_ALSO)} for row in tracings], as_json=as_json)
+    terminal.show([{name: row.get(name) for name in (*_SHOWN, *_ALSO)} for row in tracings], as_json=as_json)
     for one in log:
         if one.state != "taken back" and not _is_applied(one, tracings):
             terminal.say(_said(one, tracings))
@@ -69,9 +73,12 @@ def changes(session: Session, as_json: terminal.AsJson = False) -> None:
 def correct(
     session: Session,
     probe: Annotated[int, typer.Argument(help="Number of the probe, as `histology list` shows it.")],
-    kind: Annotated[str, typer.Argument(help="flip (mirror left and right) or shift (move along the track).")],
+    kind: Annotated[
+        str, typer.Argument(help="flip (mirror left and right), shift (move along the track) or drop (give up).")
+    ],
     because: Annotated[str, typer.Option(help="What was seen; kept in the log.")],
     um: Annotated[float | None, typer.Option(help="How far a shift moves, um, towards the tip positive.")] = None,
+    shank: Annotated[int | None, typer.Option(min=1, help="Only this shank, from 1.", show_default="all")] = None,
     who: Who = None,
     as_json: terminal.AsJson = False,
 ) -> None:
@@ -84,7 +91,11 @@ def correct(
     if not current:
         probes = sorted({row["probe"] for row in tracings})
         raise NoSuchTracing(f"Probe {probe} of {session} has no tracing; probes {', '.join(map(str, probes))} have.")
-    made = found.tracing_corrections.correct(session, probe, current[0], kind, um, who=_name(who), why=because)
+    index = None if shank is None else shank - 1
+    _can_be_corrected(found.store, session, probe, current[0], index, kind)
+    made = found.tracing_corrections.correct(
+        session, probe, current[0], kind, um, shank=index, who=_name(who), why=because
+    )
     _answer(made, tracings, as_json=as_json)
 
 
@@ -124,6 +135,30 @@ def _tracings(store: Store, session: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _can_be_corrected(store: Store, session: str, probe: int, tracing: str, shank: int | None, kind: str) -> None:
+    """Refuse to correct a shank that was not traced, and to shift one that has no line."""
+    import pyarrow.compute as pc
+
+    from map_assets.ccf.corrections import shanks_without_line
+
+    names = ("traced_positions", "traced_tracks")
+    if not all(store.has(name, session) for name in names):
+        return
+    is_its = (pc.field("probe") == probe) & (pc.field("tracing") == tracing)
+    positions, tracks = (store.read(name, session).filter(is_its) for name in names)
+    shanks = sorted({*positions["shank"].to_pylist(), *tracks["shank"].to_pylist()})
+    if shank is not None and shank not in shanks:
+        numbers = ", ".join(str(one + 1) for one in shanks)
+        raise CannotCorrect(f"Shank {shank + 1} of probe {probe} of {session} was not traced; shanks {numbers} were.")
+    lacking = shanks_without_line(positions, tracks, probe, shank) if kind == "shift" else []
+    if lacking:
+        numbers = ", ".join(str(one + 1) for one in lacking)
+        raise CannotCorrect(
+            f"Shank {numbers} of probe {probe} of {session} has no two different places to tell its line from; shift the "
+            "others one by one with --shank."
+        )
+
+
 def _log(found: Services, session: str) -> list[CorrectionRecord]:
     return found.tracing_corrections.log(session) if has_database(found.config) else []
 
@@ -137,7 +172,8 @@ def _is_applied(one: CorrectionRecord, tracings: list[dict[str, Any]]) -> bool:
 def _said(one: CorrectionRecord, tracings: list[dict[str, Any]]) -> str:
     """Say what a correction does now, and what it waits for."""
     what = one.kind if one.amount_um is None else f"{one.kind} of {one.amount_um:+g} um"
-    text = f"Correction {one.correction_id} ({what}) of probe {one.probe} of {one.session} by {one.who}"
+    shank = "" if one.shank is None else f" shank {one.shank + 1}"
+    text = f"Correction {one.correction_id} ({what}) of probe {one.probe}{shank} of {one.session} by {one.who}"
     current = {row["tracing"] for row in tracings if row["probe"] == one.probe and row["is_current"]}
     if one.state == "taken back":
         rest = "; the next `map-assets ingest` or the daemon goes without it" if _is_applied(one, tracings) else ""

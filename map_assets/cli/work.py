@@ -73,6 +73,13 @@ def ingest(
         list[str] | None, typer.Argument(help="Only these session keys, as in SC022_20190228_151010; all by default.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Go on until no file is still changing.")] = False,
+    again: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Make this table of the named sessions anew, though nothing has changed; may be repeated.",
+        ),
+    ] = None,
     settle_s: Annotated[
         float | None,
         typer.Option(
@@ -96,7 +103,7 @@ def ingest(
     found = services_of(config if settle_s is None else _with_settle_s(config, settle_s))
     log = prepare_home(config.orchestration.home) / "logs" / "ingest.log"
     with terminal.progress("scanning the shares") as bar, _orchestrator_writes_to(log):
-        report = ingest_all(found, path, only, wait=wait, say=lambda text: bar.at(None, None, text))
+        report = ingest_all(found, path, only, wait=wait, again=again or (), say=lambda text: bar.at(None, None, text))
     state = state_of(config, found.ledger, only)
     show_state(state, as_json=as_json)
     for session, why in report.failed.items():

@@ -10,6 +10,8 @@ from pathlib import Path
 import dagster as dg
 
 RUNNER_TAG = "map_assets/runner"
+AGAIN_TAG = "map_assets/again"
+"""On a run in which a person wants everything made anew, though its inputs are the same."""
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,

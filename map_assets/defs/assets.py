@@ -7,13 +7,13 @@ from typing import Any
 
 import dagster as dg
 
-from map_assets.defs.alive import RUNNER_TAG
+from map_assets.defs.alive import AGAIN_TAG, RUNNER_TAG
 from map_assets.defs.dispatch import DUE_TAG
 from map_assets.defs.resources import LabResource
 from map_assets.defs.stage import LAB, Stage
 from map_assets.defs.work import Outcome, perform
 from map_assets.store import Version
-from map_assets.vocabulary.errors import MapAssetsError
+from map_assets.vocabulary.errors import MapAssetsError, UnderWay
 from map_assets.vocabulary.session import SessionKey
 from map_assets.vocabulary.table import Table, Verdict
 
@@ -33,14 +33,19 @@ def asset_of(stage: Stage) -> dg.AssetsDefinition:
         name=stage.name,
         specs=[_spec(stage, table) for table in stage.writes],
         check_specs=[*_check_specs(stage)],
+        can_subset=stage.may_be_under_way,  # which lets a run go on without its result
         partitions_def=None if stage.for_lab else SESSIONS,
         description=stage.make.__doc__,
     )
     def materialize(context: dg.AssetExecutionContext, laboratory: LabResource) -> Iterator[dg.MaterializeResult[Any]]:
         session = LAB if stage.for_lab else str(SessionKey.parse(context.partition_key))
         try:
-            is_dispatched = not context.run.tags.keys().isdisjoint({DUE_TAG, RUNNER_TAG})
-            outcome = perform(stage, session, laboratory.services, may_skip=is_dispatched)
+            tags = context.run.tags.keys()
+            may_skip = AGAIN_TAG not in tags and not tags.isdisjoint({DUE_TAG, RUNNER_TAG})
+            outcome = perform(stage, session, laboratory.services, may_skip=may_skip)
+        except UnderWay as error:
+            context.log.info(str(error))
+            return
         except MapAssetsError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for rejected in outcome.made.rejected:
@@ -60,6 +65,7 @@ def _spec(stage: Stage, table: Table) -> dg.AssetSpec:
         else table.meaning,
         group_name=stage.group,
         code_version=stage.version,
+        skippable=stage.may_be_under_way,
         owners=OWNERS,
         kinds=set(stage.kinds),
         metadata={"dagster/column_schema": column_schema(table), "key": ", ".join(table.key)},

@@ -15,6 +15,7 @@ FileMark = tuple[str, str, int, int, int]
 
 _WAITED_FOR = {
     "subject": "the registry's row of animal {animal}, with its date of birth: import it with `map-assets registry import SHEET`",
+    "transferred": "the mover: its raw files are on their way into the archive (`map-assets archive status`)",
     "annotation": "an annotation volume: set [ccf] annotation to an Allen CCF nrrd file",
 }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from map_assets.archive.removal_report import away
 from map_assets.defs.stage import Check, Made, Work, stage
 from map_assets.ephys import checks
 from map_assets.ephys import tables as t
+from map_assets.ephys.archived_bins import with_archived_bins
 from map_assets.ephys.clock_maps import make_clock_maps
 from map_assets.ephys.frame_times import make_frame_times
 from map_assets.ephys.lfp import make_lfp_power
@@ -30,9 +32,11 @@ from map_assets.ephys.waveforms import make_unit_waveforms
     checks=(Check(every_file_told_its_events, "ephys_events", ("ephys_trials",)),),
 )
 def recordings(work: Work) -> Made:
-    """Probes, their contacts, and the trials, events and frames they saw, out of the acquisition system's files."""
+    """Probes, their contacts, and the trials, events and frames they saw; what archived files told of them stays."""
     protocol = read_pulse_protocol(work.services.config.protocols.pulses)
-    return Made(*read_recordings(work.session, work.files, protocol))
+    tables, rejected = read_recordings(work.session, work.files, protocol)
+    removed = away(work.services.journal, work.session)
+    return Made(with_archived_bins(tables, work.standing, removed), rejected)
 
 
 @stage(

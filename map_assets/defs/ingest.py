@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import dagster as dg
 
-from map_assets.defs.alive import RUNNER_TAG, runner
+from map_assets.defs.alive import AGAIN_TAG, RUNNER_TAG, runner
 from map_assets.defs.assets import SESSIONS
 from map_assets.defs.dispatch import Due, due_for_lab, due_for_sessions
+from map_assets.defs.due import Decision
 from map_assets.defs.home import open_instance
 from map_assets.defs.services import Services
 from map_assets.defs.stage import LAB
+from map_assets.defs.stages import SESSION_STAGES
 from map_assets.defs.wing import definitions_for
 from map_assets.vocabulary.errors import MapAssetsError
 
@@ -52,6 +55,7 @@ def ingest(
     sessions: Iterable[str] = (),
     *,
     wait: bool = False,
+    again: Iterable[str] = (),
     say: Say = lambda _text: None,
 ) -> IngestReport:
     """Scan the shares and materialize what is due.
@@ -65,18 +69,21 @@ def ingest(
         Only these; all by default.
     wait : bool
         Go on until no file is still changing.
+    again : iterable of str
+        Tables that are made anew of the named sessions once nothing is due, though what they rest on is the same.
     say : callable
         Told a sentence at each step.
 
     Raises
     ------
     MapAssetsError
-        If a named session was not found on the shares.
+        If a named session was not found on the shares, or `again` names no table or comes without sessions.
     """
     from map_assets.shares.scan import scan_all
 
     report = IngestReport()
     only = set(sessions)
+    stages = _stages_of(again, only)
     instance = open_instance(services.config.orchestration.home)
     while True:
         scans = scan_all(services.shares, services.ledger)
@@ -95,7 +102,25 @@ def ingest(
     missing = only - set(services.ledger.sessions())
     if missing:
         raise MapAssetsError(f"No settled behaviour file of {', '.join(sorted(missing))} was found on the shares.")
+    if stages:
+        due = [Due(session, Decision(stages, {}, "again")) for session in sorted(only)]
+        _run_all(due, config_file, instance, report, say, {AGAIN_TAG: "yes"})
+        _materialize(services, config_file, instance, only, report, say)
     return report
+
+
+def _stages_of(tables: Iterable[str], sessions: Collection[str]) -> tuple[str, ...]:
+    """Name the stages that make these tables, in the order of the work."""
+    wanted = set(tables)
+    known = {table.name: stage.name for stage in SESSION_STAGES for table in stage.writes}
+    if wanted - set(known):
+        raise MapAssetsError(
+            f"No stage makes {', '.join(sorted(wanted - set(known)))}; docs/tables.md lists all tables."
+        )
+    if wanted and not sessions:
+        raise MapAssetsError("Name the sessions of which tables are made again.")
+    chosen = {known[name] for name in wanted}
+    return tuple(stage.name for stage in SESSION_STAGES if stage.name in chosen)
 
 
 def _materialize(
@@ -129,12 +154,17 @@ def _materialize(
 
 
 def _run_all(
-    due: Iterable[Due], config_file: Path | None, instance: dg.DagsterInstance, report: IngestReport, say: Say
+    due: Iterable[Due],
+    config_file: Path | None,
+    instance: dg.DagsterInstance,
+    report: IngestReport,
+    say: Say,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     for item in due:
         say(f"{item.session}: {', '.join(item.decision.stages)}")
         began = time.monotonic()
-        error = run(item, config_file, instance)
+        error = run(item, config_file, instance, tags)
         report.n_runs += 1
         if error is None:
             report.done[item.session] = report.done.get(item.session, 0.0) + time.monotonic() - began
@@ -143,7 +173,12 @@ def _run_all(
             report.failed[item.session] = error
 
 
-def run(due: Due, config_file: Path | None, instance: dg.DagsterInstance) -> str | None:
+def run(
+    due: Due,
+    config_file: Path | None,
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> str | None:
     """Run what one session is due for in this process; return None, or why it failed."""
     job = definitions_for(config_file).resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
@@ -152,7 +187,7 @@ def run(due: Due, config_file: Path | None, instance: dg.DagsterInstance) -> str
         instance=instance,
         raise_on_error=False,
         run_config=_QUIET,
-        tags={RUNNER_TAG: runner()},
+        tags={RUNNER_TAG: runner(), **tags},
     )
     if result.success:
         return None

@@ -18,7 +18,17 @@ from map_assets.vocabulary.files import FoundFile, Rejected
 from map_assets.vocabulary.subject import Subject
 from map_assets.vocabulary.table import Table, Verdict
 
-Need = Literal["subject", "any subject", "insertions", "annotation", "sorting choices"]
+Need = Literal[
+    "subject",
+    "any subject",
+    "insertions",
+    "annotation",
+    "sorting choices",
+    "tracing corrections",
+    "transfers",
+    "transferred",
+    "journal",
+]
 """What a stage takes from outside files and tables: ``subject`` waits for the animal's row in the registry and
 ``annotation`` for the CCF volume; the others take what is there."""
 
@@ -156,6 +166,9 @@ class Stage:
     keeps : bool
         Whether it carries over what it made of files whose whole folder has left the share: it does not wait for those,
         and applies without any file where its tables stand.
+    may_be_under_way : bool
+        Whether it may raise `UnderWay`: then it makes nothing this time, what rests on it is left out of the run, and
+        the run is none the worse.
     shows_refused : bool
         Made also of tables that a blocking check refused: a page on which people see what is wrong with them.
     """
@@ -177,6 +190,7 @@ class Stage:
     checks: tuple[Check, ...] = ()
     for_lab: bool = False
     keeps: bool = False
+    may_be_under_way: bool = False
     shows_refused: bool = False
 
     def opens(self, role: str) -> bool:

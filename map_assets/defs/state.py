@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+from map_assets.archive.removal_report import away as removed_by_us
 from map_assets.config import Config
 from map_assets.defs.due import Done, FileMark, SessionState
 from map_assets.defs.services import Services
@@ -28,11 +29,14 @@ def state_of(
     if session != LAB:
         inventory = ledger.inventory(session)
         gone = _ingested(inventory.absent, session, services) if inventory.absent else []
+        freed = removed_by_us(services.journal, session) if gone else {}
         for found in (*inventory.files, *gone):
             files[found.role].append(_mark(found, inventory))
         there = (*inventory.files, *inventory.unsettled)
         folders = {(found.role, found.share, found.relpath.parent) for found in there}
         for found in gone:
+            if freed.get((found.share, str(found.relpath))) == (found.size, found.mtime_ns):
+                continue  # the archive has it: nobody need wait for it, and who needs its table carries that over
             absent[found.role].append(found.relpath.name)
             if any(
                 _is_torn(found, folder) for role, share, folder in folders if (role, share) == (found.role, found.share)
@@ -84,7 +88,22 @@ def registry_marks(services: Services, session: str) -> dict[str, str | None]:
     # an NWB file without the animal's age does not pass its gates: it waits like one without the animal
     known = subject is not None and subject.date_of_birth is not None
     choices = services.sorting_choices.fingerprint(session)
-    return {"subject": mark if known else None, "any subject": mark, "insertions": mark, "sorting choices": choices}
+    return {
+        "subject": mark if known else None,
+        "any subject": mark,
+        "insertions": mark,
+        "sorting choices": choices,
+        "tracing corrections": services.tracing_corrections.fingerprint(session),
+        **_journal_marks(services, session),
+    }
+
+
+def _journal_marks(services: Services, session: str) -> dict[str, str | None]:
+    """Fingerprint what the archive's journal has of a session: transfers that ended, none under way, any step."""
+    journal = services.journal
+    polled = journal.marks(session).get(session, "")
+    is_under_way = journal.is_under_way(session)
+    return {"transfers": polled, "transferred": None if is_under_way else "", "journal": journal.last_step(session)}
 
 
 def volume_mark(config: Config) -> str | None:

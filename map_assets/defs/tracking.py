@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from map_assets.archive.removal_report import away
 from map_assets.config import Config
 from map_assets.defs.stage import Check, Made, Work, stage
 from map_assets.tracking import checks
@@ -11,7 +12,7 @@ from map_assets.tracking.cameras import Cameras, read_cameras
 from map_assets.tracking.quality import judge_tracking
 from map_assets.tracking.read import read_tracking
 from map_assets.tracking.tables import TRACKING, TRACKING_QUALITY, VIDEOS
-from map_assets.tracking.video_files import read_videos
+from map_assets.tracking.video_files import read_videos, with_archived
 
 
 def _cameras_mark(config: Config) -> object:
@@ -75,9 +76,10 @@ def tracking(work: Work) -> Made:
     checks=(Check(checks.videos_have_the_tracked_frames, "videos", ("videos", "tracking")),),
 )
 def videos(work: Work) -> Made:
-    """The session's video files as their containers describe them."""
+    """The session's video files as their containers describe them; those that left their share for the archive stay."""
     trials, skipped = work.table("trials"), work.maybe("skipped_trials")
     table, rejected = read_videos(
         work.session, work.files, trials, cameras=_cameras(work), rig=_rig(work), skipped_trials=skipped
     )
-    return Made({"videos": table}, rejected)
+    removed = away(work.services.journal, work.session)
+    return Made({"videos": with_archived(table, work.standing("videos"), removed)}, rejected)

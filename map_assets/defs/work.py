@@ -14,6 +14,7 @@ from functools import cache
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
+from map_assets import __version__
 from map_assets.archive.backends.protocol import ArchiveNotReady
 from map_assets.defs.due import Done, SessionState, signature
 from map_assets.defs.services import Services
@@ -26,6 +27,7 @@ from map_assets.vocabulary.errors import (
     CompanionMissing,
     MapAssetsError,
     NotYet,
+    ShareNotReady,
     TableDoesNotFit,
 )
 from map_assets.vocabulary.files import FoundFile
@@ -81,7 +83,8 @@ def perform(stage: Stage, session: str, services: Services, *, may_skip: bool = 
     failed = [check.name for check, verdict in outcome.verdicts if check.is_blocking and not verdict.passed]
     failed += [f"{name} fits its declaration" for name, verdict in outcome.schemas.items() if not verdict.passed]
     inputs = {name: state.tables.get(name) for name in stage.inputs}
-    detail = json.dumps({"made": sorted(versions), "blocked": ", ".join(failed), "inputs": inputs})
+    told = {"code": stage.version, "package": __version__, "parameters": state.parameters.get(stage.name)}
+    detail = json.dumps({"made": sorted(versions), "blocked": ", ".join(failed), "inputs": inputs, **told})
     services.ledger.record_stage(session, stage.name, signature(stage, _without(stage, state, made)), "done", detail)
     return outcome
 
@@ -103,7 +106,7 @@ def _judged(stage: Stage, session: str, made: Made, versions: Mapping[str, Versi
 
 def _is_passing(error: BaseException | None) -> bool:
     """Whether nothing is wrong with what was found: it waits, or a disk, share or database is not there just now."""
-    if isinstance(error, NotYet | ChangedWhileRead | ArchiveNotReady | DBAPIError | MemoryError):
+    if isinstance(error, NotYet | ChangedWhileRead | ArchiveNotReady | ShareNotReady | DBAPIError | MemoryError):
         return True
     if isinstance(error, OSError):
         # the system's own errors have a number; readers raise bare ones for files of another format

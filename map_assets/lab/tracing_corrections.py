@@ -1,78 +1,33 @@
-"""Corrections of tracings that people made, reviewed and took back: an append-only log, and what is in force by it. They are applied in `ccf`."""
+"""Corrections of tracings that people made, reviewed and took back: an append-only log, and what is in force by it. They are applied in `ccf`, and what is refused stands in `tracing_rules`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from sqlalchemy import Connection, Row, insert, inspect, select, update
+from sqlalchemy import Connection, Row, insert, inspect, select, text, update
 
 from map_assets.lab.history import from_microseconds, microseconds
 from map_assets.lab.records import CannotUndo
 from map_assets.lab.registry import Registry
 from map_assets.lab.schema import COUNTER
+from map_assets.lab.tracing_rules import (
+    BadCorrection,
+    CannotReview,
+    CorrectionRecord,
+    check,
+    does_the_same,
+    person,
+    told_as,
+)
 from map_assets.lab.tracing_schema import CORRECTIONS, TRACING_METADATA
 from map_assets.vocabulary.errors import MapAssetsError
 from map_assets.vocabulary.tracing import CorrectionKind, TracingCorrection
-
-State = Literal["proposed", "in force", "taken back"]
-
-
-class BadCorrection(MapAssetsError):
-    """A correction that cannot be made as it was asked for."""
-
-
-class CannotReview(MapAssetsError):
-    """A correction that this person cannot review, or that needs no review."""
-
-
-@dataclass(frozen=True)
-class CorrectionRecord:
-    """One correction and what became of it.
-
-    Parameters
-    ----------
-    correction_id : int
-    session : str
-    probe : int
-    tracing : str
-        Version that it was made for.
-    kind : {"flip", "shift"}
-    amount_um : float or None
-        Of a shift, towards the tip positive.
-    state : {"proposed", "in force", "taken back"}
-    who, why : str
-    at : datetime.datetime
-        UTC.
-    reviewed_by : str or None
-    reviewed_at : datetime.datetime or None
-    is_own_review : bool
-        Whether who made it reviewed it, and said so.
-    undone_by : str or None
-    undone_why : str or None
-    """
-
-    correction_id: int
-    session: str
-    probe: int
-    tracing: str
-    kind: CorrectionKind
-    amount_um: float | None
-    state: State
-    who: str
-    why: str
-    at: datetime
-    reviewed_by: str | None = None
-    reviewed_at: datetime | None = None
-    is_own_review: bool = False
-    undone_by: str | None = None
-    undone_why: str | None = None
 
 
 class TracingCorrections:
@@ -91,6 +46,9 @@ class TracingCorrections:
         if not inspect(self._engine).has_table(CORRECTIONS.name):
             with self._writing() as connection:
                 TRACING_METADATA.create_all(connection)
+        elif not any(column["name"] == "shank" for column in inspect(self._engine).get_columns(CORRECTIONS.name)):
+            with self._writing() as connection:
+                connection.execute(text(f"alter table {CORRECTIONS.name} add column shank integer"))
 
     def correct(
         self,
@@ -100,25 +58,40 @@ class TracingCorrections:
         kind: CorrectionKind,
         amount_um: float | None = None,
         *,
+        shank: int | None = None,
         who: str,
         why: str,
         now: datetime | None = None,
     ) -> CorrectionRecord:
         """Propose a correction of one tracing; whether there is such a tracing is for the caller to know.
 
+        Parameters
+        ----------
+        session : str
+        probe : int
+        tracing : str
+        kind : {"flip", "shift", "drop"}
+        amount_um : float, optional
+            Of a shift.
+        shank : int, optional
+            From 0; without it all of the probe is corrected.
+        who, why : str
+        now : datetime.datetime, optional
+
         Raises
         ------
         BadCorrection
-            If no reason is given, a shift has no length or a flip has one.
+            If no reason is given, a shift has no length or another kind has one, or the same is proposed or in force.
         """
-        if not why.strip() or not who.strip():
+        if not why.strip() or not person(who):
             raise BadCorrection("A correction needs a person and a reason: say what was seen.")
-        if kind == "flip" and amount_um is not None:
-            raise BadCorrection("A flip mirrors left and right and has no length; leave the number of um away.")
-        if kind == "shift" and (amount_um is None or not math.isfinite(amount_um) or amount_um == 0):
-            raise BadCorrection("A shift needs a length in um, towards the tip positive, such as 120 or -40.")
-        row = {"session": session, "probe": probe, "tracing": tracing, "kind": kind, "amount_um": amount_um}
+        check(probe, kind, amount_um, shank)
+        row: dict[str, Any] = {"session": session, "probe": probe, "tracing": tracing}
+        row |= {"kind": kind, "amount_um": amount_um, "shank": shank}
         with self._writing() as connection:
+            for one in _log(connection, CORRECTIONS.c.session == session):
+                if one.state != "taken back" and does_the_same(one, row):
+                    raise BadCorrection(f"{told_as(one)} is {one.state} already; take it back first, or leave it.")
             record_id = _append(connection, {**row, "action": "correct", "who": who, "why": why.strip()}, now)
             return _found(connection, record_id)
 
@@ -144,14 +117,21 @@ class TracingCorrections:
         Raises
         ------
         CannotReview
-            If there is no such correction, it is not waiting for a review, or who made it does not say that they review
-            their own.
+            If there is no such correction, it is not waiting for a review, who made it does not say that they review
+            their own, or the same is in force already.
         """
+        if not person(who):
+            raise CannotReview("A review needs a person: say who looked at it.")
         with self._writing() as connection:
             found = _found(connection, correction_id, CannotReview)
             if found.state != "proposed":
                 raise CannotReview(f"Correction {correction_id} is {found.state}; only a proposed one can be reviewed.")
-            is_same = _person(found.who) == _person(who)
+            for one in _log(connection, CORRECTIONS.c.session == found.session):
+                if one.state == "in force" and does_the_same(one, _of(found)):
+                    raise CannotReview(
+                        f"{told_as(one)} is in force, and correction {correction_id} would do it twice; take one back."
+                    )
+            is_same = person(found.who) == person(who)
             if is_same and not is_own:
                 raise CannotReview(
                     f"Correction {correction_id} was made by {who}: another person is to review it, or say that you review "
@@ -172,6 +152,8 @@ class TracingCorrections:
         CannotUndo
             If there is no such correction, or it was taken back before.
         """
+        if not person(who):
+            raise CannotUndo("To take a correction back needs a person: say who decides.")
         with self._writing() as connection:
             found = _found(connection, correction_id, CannotUndo)
             if found.state == "taken back":
@@ -189,7 +171,7 @@ class TracingCorrections:
         return tuple(
             TracingCorrection(
                 *(one.correction_id, one.session, one.probe, one.tracing, one.kind, one.amount_um, one.who),
-                *(one.reviewed_by or "", one.why, one.at),
+                *(one.reviewed_by or "", one.why, one.at, one.shank),
             )
             for one in self.log(session)
             if one.state == "in force"
@@ -197,7 +179,10 @@ class TracingCorrections:
 
     def fingerprint(self, session: str) -> str | None:
         """Hash the corrections of a session that are in force; None where there is none."""
-        seen = [[one.correction_id, one.probe, one.tracing, one.kind, one.amount_um] for one in self.standing(session)]
+        seen = [
+            [one.correction_id, one.probe, one.tracing, one.kind, one.amount_um, one.shank]
+            for one in self.standing(session)
+        ]
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16] if seen else None
 
     @contextmanager
@@ -207,13 +192,9 @@ class TracingCorrections:
             yield connection
 
 
-def _person(name: str) -> str:
-    return " ".join(name.casefold().split())
-
-
 def _of(found: CorrectionRecord) -> dict[str, Any]:
     """Columns of a record about a correction."""
-    names = ("session", "probe", "tracing", "kind", "amount_um")
+    names = ("session", "probe", "tracing", "kind", "amount_um", "shank")
     return {"about": found.correction_id, **{name: getattr(found, name) for name in names}}
 
 
@@ -245,7 +226,7 @@ def _told(rows: Iterable[Row[Any]]) -> list[CorrectionRecord]:
         if row.action == "correct":
             kind, facts = cast("CorrectionKind", row.kind), (row.session, row.probe, row.tracing)
             found[row.record_id] = CorrectionRecord(
-                row.record_id, *facts, kind, row.amount_um, "proposed", row.who, row.why, at
+                row.record_id, *facts, kind, row.amount_um, "proposed", row.who, row.why, at, shank=row.shank
             )
         elif row.about in found and row.action == "review":
             review = {"reviewed_by": row.who, "reviewed_at": at, "is_own_review": bool(row.is_own_review)}

@@ -119,3 +119,29 @@ def _map(files: list[FoundFile], first_video: int | None, lost: Collection[int])
         return TrialMap.read(files, first_video, lost)
     except BadInput as error:
         return error
+
+
+def with_archived(table: pa.Table, earlier: Iterable[pa.Table], removed: Collection[tuple[str, str]]) -> pa.Table:
+    """Add what earlier versions of ``videos`` say of files that were taken off their share because the archive has them.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        ``videos``, of the files that are there.
+    earlier : iterable of pyarrow.Table
+        Its versions, the youngest first.
+    removed : collection of (share, path)
+        The files that the archive's journal says were taken away; what left by other hands is not carried over.
+    """
+    there = set(zip(table["share"].to_pylist(), table["file"].to_pylist(), strict=True))
+    missing = set(removed) - there
+    parts = [table]
+    for version in earlier:
+        if not missing:
+            break
+        names = list(zip(version["share"].to_pylist(), version["file"].to_pylist(), strict=True))
+        chosen = [row for row, name in enumerate(names) if name in missing]
+        if chosen:
+            parts.append(VIDEOS.check(version.take(pa.array(chosen))).select(table.column_names))
+            missing -= {names[row] for row in chosen}
+    return pa.concat_tables(parts).sort_by([("share", "ascending"), ("file", "ascending")]) if parts[1:] else table

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-CorrectionKind = Literal["flip", "shift"]
-CORRECTION_KINDS: tuple[CorrectionKind, ...] = ("flip", "shift")
+CorrectionKind = Literal["flip", "shift", "drop"]
+CORRECTION_KINDS: tuple[CorrectionKind, ...] = ("flip", "shift", "drop")
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,17 @@ class TracingCorrection:
         Insertion number, from 1.
     tracing : str
         Version, as in the table `tracings`, that it was made for; no other is corrected by it.
-    kind : {"flip", "shift"}
-        ``flip`` mirrors left and right about the midline; ``shift`` moves along the track.
+    kind : {"flip", "shift", "drop"}
+        ``flip`` mirrors left and right about the midline; ``shift`` moves along the track; ``drop`` gives the places up.
     amount_um : float or None
-        How far a shift moves, um, towards the tip positive; None for a flip.
+        How far a shift moves, um, towards the tip positive; None for the others.
     who, reviewed_by : str
         Who made it, and who looked at it.
     why : str
     at : datetime.datetime
         When it was made, UTC.
+    shank : int or None
+        From 0; None for all of the probe.
     """
 
     correction_id: int
@@ -45,3 +47,4 @@ class TracingCorrection:
     reviewed_by: str
     why: str
     at: datetime
+    shank: int | None = None

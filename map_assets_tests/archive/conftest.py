@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from map_assets.archive.backends.protocol import ArchiveBackend, Item, Progress
 from map_assets.vocabulary.files import FoundFile
+
+sys.path.insert(0, str(Path(__file__).parent))
+from backends_under_test import BACKENDS, Open, UnderTest
 
 SESSION = "SC022_20190228_151010"
 
@@ -26,6 +32,35 @@ def share(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return root
+
+
+@pytest.fixture(params=[pytest.param(opened, id=name) for name, opened in BACKENDS])
+def under_test(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UnderTest]:
+    """Each backend in turn, with what may happen to its medium."""
+    opened: Open = request.param
+    with opened(tmp_path) as under_test:
+        yield under_test
+
+
+@pytest.fixture
+def backend(under_test: UnderTest) -> ArchiveBackend:
+    """Each backend in turn."""
+    return under_test.backend
+
+
+@pytest.fixture
+def moved() -> Callable[..., Progress]:
+    """Move files into an archive and wait for the end, at most half a minute."""
+
+    def moved(backend: ArchiveBackend, items: Sequence[Item], submission: str | None = None) -> Progress:
+        done = backend.submit(submission or backend.new_submission(), items)
+        end = time.monotonic() + 30
+        while done.state == "active" and time.monotonic() < end:
+            time.sleep(0.02)
+            done = backend.progress(done.task, items)
+        return done
+
+    return moved
 
 
 @pytest.fixture

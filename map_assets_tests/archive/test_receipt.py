@@ -1,4 +1,4 @@
-"""A session into the archive: copied, read back, receipted; never overwritten."""
+"""A session from manifest to receipt: copied, read back, receipted in two places; never overwritten."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pipeline import SESSION, Pipeline
 
 from map_assets.archive.backends.folder import FolderArchive
-from map_assets.archive.manifest import make_manifest
-from map_assets.archive.receipt import archive_session
+from map_assets.archive.journal import Journal
+from map_assets.archive.mending import mend_session
+from map_assets.archive.receipt import NotVerified, receipt_session, standing_receipts
+from map_assets.archive.receipt_file import canonical
+from map_assets.archive.states import State
 from map_assets.archive.tables import ARCHIVE_RECEIPT
-from map_assets.vocabulary.errors import ArchiveConflict, BadConfiguration, ChangedWhileRead, UnreadableFile
-from map_assets.vocabulary.files import FoundFile
+from map_assets.vocabulary.errors import ArchiveConflict
 
-SESSION = "SC022_20190228_151010"
 BEHAVIOR = "SC022/behavior.mat"
-Found = Callable[..., list[FoundFile]]
 Archived = Callable[[Path], dict[str, str]]
 
 
@@ -32,13 +35,18 @@ def archive(tmp_path: Path) -> FolderArchive:
 
 
 @pytest.fixture
-def run(share: Path, archive: FolderArchive, found_in: Found) -> Callable[..., pa.Table]:
+def pipe(share: Path, archive: FolderArchive, tmp_path: Path) -> Iterator[Pipeline]:
+    journal = Journal(f"sqlite:///{tmp_path}/registry.db")
+    yield Pipeline(share, archive, journal)
+    journal.close()
+
+
+@pytest.fixture
+def run(pipe: Pipeline) -> Callable[..., pa.Table]:
     """Make the manifest of what is on the share and archive it."""
 
-    def run(now: datetime | None = None, **roots: Path) -> pa.Table:
-        manifest, rejected = make_manifest(SESSION, found_in(share))
-        assert rejected == ()
-        return archive_session(SESSION, manifest, {"rig1": share, **roots}, archive, now)
+    def run(now: datetime | None = None) -> pa.Table:
+        return pipe.run(now=now)
 
     return run
 
@@ -69,7 +77,7 @@ def test_every_file_is_copied_read_back_and_receipted(
     for row in receipt.to_pylist():
         assert row["archive_path"] == f"{SESSION}/rig1/{row['path']}"
         assert row["sha256"] == hashlib.sha256((share / row["path"]).read_bytes()).hexdigest()
-        assert (row["backend"], row["verified_at"]) == ("folder", now)
+        assert (row["backend"], row["method"][:15]) == ("folder", "read back whole")
         written = archive.root / row["receipt_file"]
         assert row["receipt_sha256"] == hashlib.sha256(written.read_bytes()).hexdigest()
         assert written.name.startswith("20260301T120000.250000Z-")
@@ -145,69 +153,48 @@ def test_changed_content_gets_its_own_name_and_both_stay_readable(
     check_lists(archive)
 
 
-def test_a_source_that_changed_since_the_manifest_is_not_archived_and_the_others_are(
-    share: Path, archive: FolderArchive, found_in: Found, archived_files: Archived
-) -> None:
-    manifest, _ = make_manifest(SESSION, found_in(share))
-    (share / BEHAVIOR).write_bytes(b"other")
-    with pytest.raises(ChangedWhileRead, match=r"behavior\.mat"):
-        archive_session(SESSION, manifest, {"rig1": share}, archive)
-    assert len(archived_files(archive.root)) == 2
+def test_there_is_no_receipt_before_every_file_was_read_back(pipe: Pipeline, archive: FolderArchive) -> None:
+    manifest = pipe.manifest()
+    for work in (lambda _: None, pipe.transfer):
+        work(manifest)
+        with pytest.raises(NotVerified, match="0 of 3 files"):
+            pipe.receipt(manifest)
+    (pipe.share / BEHAVIOR).write_bytes(b"other")
+    changed = pipe.manifest()
+    pipe.verify(manifest)
+    with pytest.raises(NotVerified, match="2 of 3 files"):
+        pipe.receipt(changed)
     assert receipts(archive) == []
 
 
-def test_a_source_that_vanished_is_an_error_only_while_the_archive_lacks_it(
-    run: Callable[..., pa.Table], share: Path, archive: FolderArchive, found_in: Found
+def test_a_source_that_vanished_when_it_was_archived_stays_in_the_receipt(
+    pipe: Pipeline, run: Callable[..., pa.Table]
 ) -> None:
-    manifest, _ = make_manifest(SESSION, found_in(share))
-    content = (share / BEHAVIOR).read_bytes()
-    (share / BEHAVIOR).unlink()
-    with pytest.raises(UnreadableFile, match=r"behavior\.mat"):
-        archive_session(SESSION, manifest, {"rig1": share}, archive)
-    (share / BEHAVIOR).write_bytes(content)
-    receipt = archive_session(SESSION, manifest, {"rig1": share}, archive)
-    (share / BEHAVIOR).unlink()
-    assert archive_session(SESSION, manifest, {"rig1": share}, archive).equals(receipt)
+    receipt, manifest = run(), pipe.manifest()
+    (pipe.share / BEHAVIOR).unlink()
+    assert pipe.run(manifest).equals(receipt)
 
 
-@pytest.mark.parametrize("damage", ["turned bit", "shorter"])
-def test_damage_in_the_archive_is_said_and_never_covered_up(
-    damage: str, run: Callable[..., pa.Table], archive: FolderArchive
+@pytest.mark.parametrize("damage", ["turned bit", "shorter", "lost"])
+def test_a_copy_that_came_to_harm_is_set_aside_and_made_again_with_a_new_receipt(
+    damage: str, pipe: Pipeline, run: Callable[..., pa.Table], archive: FolderArchive
 ) -> None:
-    run()
+    first = run()
     copy = archive.root / SESSION / "rig1" / BEHAVIOR
     content = copy.read_bytes()
     copy.chmod(0o644)
     copy.write_bytes(content[:-1] + (b"!" if damage == "turned bit" else b""))
-    with pytest.raises(ArchiveConflict, match="the copy is damaged"):
+    if damage == "lost":
+        copy.unlink()
+    suspect(pipe, BEHAVIOR)
+    with pytest.raises(NotVerified, match="2 of 3"):
         run()
-    copy.rename(copy.with_suffix(".bad"))
-    receipt = run()
+    assert pipe.states()[BEHAVIOR] == "SUSPECT"
+    assert mend_session(SESSION, pipe.roots, archive, pipe.journal, "anna").n_sent_again == 1
+    again = run()
     assert copy.read_bytes() == content
-    assert len(receipts(archive)) == 2
-    assert receipt.num_rows == 3
-
-
-def test_a_copy_that_was_lost_is_made_again_with_a_new_receipt(
-    run: Callable[..., pa.Table], archive: FolderArchive
-) -> None:
-    run()
-    (archive.root / SESSION / "rig1" / BEHAVIOR).unlink()
-    run()
-    assert len(receipts(archive)) == 2
-    check_lists(archive)
-
-
-def test_another_versions_copy_that_no_receipt_knows_is_left_alone(
-    run: Callable[..., pa.Table], archive: FolderArchive, tmp_path: Path
-) -> None:
-    other = tmp_path / "other"
-    other.write_bytes(b"an interrupted run's")
-    place = PurePosixPath(SESSION, "rig1", BEHAVIOR)
-    archive.put(other, place, hashlib.sha256(other.read_bytes()).hexdigest(), 20)
-    receipt = run()
-    assert (archive.root / place).read_bytes() == b"an interrupted run's"
-    assert any(".v-" in path for path in receipt["archive_path"].to_pylist())
+    assert len(list(copy.parent.glob("*.BAD-*"))) == (damage != "lost")
+    assert len(receipts(archive)) == 2 and again.num_rows == 3 and not again.equals(first)
     check_lists(archive)
 
 
@@ -242,18 +229,69 @@ def test_a_clock_that_was_set_back_does_not_break_the_chain(
     assert previous.count(None) == 1 and len(set(previous)) == 3
 
 
-def test_wrong_calls_are_matters_of_configuration(share: Path, archive: FolderArchive, found_in: Found) -> None:
-    manifest, _ = make_manifest(SESSION, found_in(share))
-    with pytest.raises(BadConfiguration, match="'rig1'"):
-        archive_session(SESSION, manifest, {}, archive)
-    with pytest.raises(BadConfiguration, match="SC099"):
-        archive_session("SC099_20190228_151010", manifest, {"rig1": share}, archive)
-    named, _ = make_manifest(SESSION, found_in(share, "receipts"))
-    with pytest.raises(BadConfiguration, match="receipts"):
-        archive_session(SESSION, named, {"receipts": share}, archive)
+# -- two places --------------------------------------------------------------------------------------------------------
+def test_a_receipt_stands_in_two_places(run: Callable[..., pa.Table], pipe: Pipeline, archive: FolderArchive) -> None:
+    run()
+    (path,) = receipts(archive)
+    assert pipe.journal.kept_receipts(SESSION) == {str(path.relative_to(archive.root)): path.read_text()}
+    assert set(pipe.states().values()) == {"RECEIPTED"}
 
 
-def test_a_session_without_files_gets_no_receipt(archive: FolderArchive) -> None:
-    manifest, _ = make_manifest(SESSION, [])
-    assert archive_session(SESSION, manifest, {}, archive).num_rows == 0
-    assert not archive.root.exists()
+def test_the_last_receipt_is_missed_when_it_is_removed(
+    run: Callable[..., pa.Table], pipe: Pipeline, archive: FolderArchive
+) -> None:
+    run()
+    (path,) = receipts(archive)
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(ArchiveConflict, match="was removed; put it back as it was"):
+        run()
+    path.write_bytes(content)
+    run()
+
+
+def test_a_receipt_that_was_edited_with_its_successors_shows_in_the_other_place(
+    run: Callable[..., pa.Table], pipe: Pipeline, archive: FolderArchive
+) -> None:
+    run()
+    (path,) = receipts(archive)
+    path.chmod(0o644)
+    path.write_text(path.read_text().replace("folder", "f0lder"))  # the last of the chain: no successor tells
+    with pytest.raises(ArchiveConflict, match="is not what it was when it was written"):
+        standing_receipts(SESSION, archive, pipe.journal)
+
+
+def test_a_process_that_ended_between_the_two_places_is_made_up_for(
+    pipe: Pipeline, archive: FolderArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = pipe.manifest()
+    pipe.transfer(manifest)
+    pipe.verify(manifest)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "keep_receipt", stop)
+        with pytest.raises(KeyboardInterrupt):
+            pipe.receipt(manifest)
+    assert len(receipts(archive)) == 1 and pipe.journal.kept_receipts(SESSION) == {}
+    receipt_session(SESSION, manifest, archive, pipe.journal)
+    assert len(receipts(archive)) == 1 and len(pipe.journal.kept_receipts(SESSION)) == 1
+
+
+def suspect(pipe: Pipeline, path: str) -> None:
+    files = pipe.journal.files(SESSION).to_pylist()
+    (row,) = (row for row in files if row["path"] == path)
+    pipe.journal.move(row["batch"], [row["file"]], State.SUSPECT, actor="fixity", why="it reads back otherwise")
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=3), st.one_of(st.none(), st.integers(), st.text()), max_size=3), max_size=4
+    )
+)
+def test_a_receipt_written_file_by_file_is_the_canonical_json_of_the_whole(files: list[dict[str, object]]) -> None:
+    document = {"session": "S", "files": files, "backend": {"name": "folder", "location": "é"}, "previous": None}
+    whole = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert canonical(document) == whole.encode() + b"\n"

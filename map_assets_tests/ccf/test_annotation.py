@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from map_assets.ccf.annotation import AnnotationVolume, make_annotation
-from map_assets.vocabulary.errors import NoAnnotationVolume, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.errors import ChangedWhileRead, NoAnnotationVolume, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import sha256_of
 
 
@@ -45,7 +45,7 @@ def test_the_row_describes_the_volume_and_the_copy_is_kept(tmp_path: Path) -> No
     assert (row["voxel_um"], row["n_ap"], row["n_dv"], row["n_ml"], row["n_labels"]) == (200.0, 66, 40, 57, 2)
     assert row["sha256"] == sha256_of(source)
     copy = tmp_path / "store" / row["array_file"]
-    assert row["array_file"] == f"ccf/annotation_{row['sha256'][:16]}_runs.npy"
+    assert row["array_file"] == f"ccf/annotation_{row['sha256'][:16]}_runs_2.npy"
     volume = AnnotationVolume.open(tmp_path / "store", make_annotation(source, tmp_path / "store"))
     assert np.array_equal(volume.block(), labels)
     assert (volume.sha256, volume.voxel_um) == (row["sha256"], 200.0)
@@ -162,7 +162,7 @@ def test_a_damaged_copy_is_named(tmp_path: Path) -> None:
     table = make_annotation(_write(tmp_path / "a.nrrd", np.ones((66, 40, 57), np.uint8)), tmp_path)
     copy = tmp_path / table["array_file"][0].as_py()
     copy.write_bytes(copy.read_bytes()[:-4])
-    with pytest.raises(UnreadableFile, match="materialize ccf_annotation"):
+    with pytest.raises(UnreadableFile, match="Materialize ccf_annotation"):
         AnnotationVolume.open(tmp_path, table)
     np.save(copy, np.ones((2, 2, 2), np.uint8))
     with pytest.raises(UnreadableFile, match="its shape is"):
@@ -170,6 +170,41 @@ def test_a_damaged_copy_is_named(tmp_path: Path) -> None:
     np.save(copy, np.array([[0, 66 * 40 * 57], [1, 2]], np.uint32))
     with pytest.raises(UnreadableFile, match="beyond the volume"):
         AnnotationVolume.open(tmp_path, table)
+    np.save(copy, np.array([[0, 9, 5], [1, 2, 3]], np.uint32))
+    with pytest.raises(UnreadableFile, match="out of order"):
+        AnnotationVolume.open(tmp_path, table)
+
+
+def test_a_damaged_copy_is_made_again(tmp_path: Path) -> None:
+    source = _write(tmp_path / "a.nrrd", np.ones((66, 40, 57), np.uint8))
+    copy = tmp_path / make_annotation(source, tmp_path)["array_file"][0].as_py()
+    np.save(copy, np.array([[0, 9, 5], [1, 2, 3]], np.uint32))
+    volume = AnnotationVolume.open(tmp_path, make_annotation(source, tmp_path))
+    assert (volume.block() == 1).all()
+
+
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_a_volume_that_is_replaced_while_it_is_read_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through_a_link: bool
+) -> None:
+    source = _write(tmp_path / "a.nrrd", np.full((66, 40, 57), 3, np.uint8))
+    other = _write(tmp_path / "b.nrrd", np.full((66, 40, 57), 7, np.uint8))
+    named = tmp_path / "linked.nrrd" if through_a_link else source
+    if through_a_link:
+        named.symlink_to(source)
+
+    def hash_and_replace(path: Path) -> str:
+        found = sha256_of(path)
+        other.replace(source)
+        return found
+
+    monkeypatch.setattr("map_assets.ccf.annotation.sha256_of", hash_and_replace)
+    with pytest.raises(ChangedWhileRead):
+        make_annotation(named, tmp_path / "store")
+    monkeypatch.undo()
+    assert not (tmp_path / "store").exists()
+    now = AnnotationVolume.open(tmp_path / "store", make_annotation(named, tmp_path / "store"))
+    assert (now.block() == 7).all()
 
 
 def test_a_volume_of_noise_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

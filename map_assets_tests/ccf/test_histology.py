@@ -10,10 +10,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import scipy.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from map_assets.ccf import histology
 from map_assets.ccf.histology import read_histology
 from map_assets.vocabulary.errors import (
+    CompanionMissing,
     NameDoesNotParse,
     NoFormatRecognizes,
     PiecesDoNotFit,
@@ -136,20 +139,157 @@ def test_a_shank_with_one_contact_reads_like_any_other(found: Write, session: st
 def test_one_broken_file_is_rejected_and_its_neighbours_go_on(found: Write, session: str) -> None:
     files = [
         found(f"{DAY}/channel_locations.json", '{"channel_0": '),
-        found(f"{DAY}/xyz_picks.json", {"xyz_picks": [[1, 2]]}),
+        found("SC022/20190228_3/xyz_picks.json", {"xyz_picks": [[1, 2]]}),
         found("SC022/20190228_2/channel_locations.json", {"channel_0": _channel(0, 0, 0, 0, 11)}),
-        found("landmarks_SC022_20190228_3_siteInfo.csv", "a,false,1,2,3,4,5\n"),
-        found("landmarks_SC022_20190228_3_siteInfo.mat", b"MATLAB 5.0 MAT-file" + b"\0" * 200),
+        found("landmarks_SC022_20190228_4_siteInfo.csv", "a,false,1,2,3,4,5\n"),
+        found("landmarks_SC022_20190228_4_siteInfo.mat", b"MATLAB 5.0 MAT-file" + b"\0" * 200),
     ]
     tables, rejected = read_histology(session, files)
     assert tables["electrode_positions"]["probe"].to_pylist() == [2]
     assert {one.files[0].relpath.name for one in rejected} == {
         "channel_locations.json",
         "xyz_picks.json",
-        "landmarks_SC022_20190228_3_siteInfo.csv",
-        "landmarks_SC022_20190228_3_siteInfo.mat",
+        "landmarks_SC022_20190228_4_siteInfo.csv",
+        "landmarks_SC022_20190228_4_siteInfo.mat",
     }
-    assert all(isinstance(one.error, UnreadableFile) for one in rejected)
+    assert {type(one.error) for one in rejected} == {UnreadableFile}
+
+
+@pytest.mark.parametrize(
+    "bad", ['{"channel_0": ', '{"origin": {"bregma": [1, 2]}, "channel_0": {}}', '{"origin": 7, "channel_0": {}}']
+)
+def test_picks_wait_for_the_file_that_tells_their_origin(found: Write, session: str, bad: str) -> None:
+    positions = found(f"{DAY}/SC022_channel_locations.json", bad)
+    picks = found(f"{DAY}/xyz_picks.json", {"xyz_picks": [[0, 0, 0]]})
+    for files in ([positions, picks], [picks]):
+        tables, rejected = read_histology(session, files)
+        assert tables == {}
+        (waiting,) = [one for one in rejected if one.files == (picks,)]
+        assert isinstance(waiting.error, CompanionMissing)
+        assert "SC022_channel_locations.json" in str(waiting.error)
+    mended = found(f"{DAY}/SC022_channel_locations.json", {"channel_0": _channel(0, 0, 0, 0, 11)})
+    tables, rejected = read_histology(session, [mended, picks])
+    assert (set(tables), rejected) == ({"electrode_positions", "probe_tracks"}, ())
+
+
+def test_picks_of_another_shank_and_picks_alone_do_not_wait(found: Write, session: str) -> None:
+    found(f"{DAY}/channel_locations_shank2.json", "{")
+    files = [found(f"{DAY}/xyz_picks_shank1.json", {"xyz_picks": [[0, 0, 0]]})]
+    tables, rejected = read_histology(session, files)
+    assert (set(tables), rejected) == ({"probe_tracks"}, ())
+
+
+def test_picks_wait_where_two_files_claim_to_tell_their_origin(found: Write, session: str) -> None:
+    content = {"channel_0": _channel(0, 0, 0, 0, 11)}
+    files = [found(f"{DAY}/{name}channel_locations.json", content) for name in ("", "new_")]
+    files.append(found(f"{DAY}/xyz_picks.json", {"xyz_picks": [[0, 0, 0]]}))
+    tables, rejected = read_histology(session, files)
+    assert tables == {}
+    assert {type(one.error): len(one.files) for one in rejected} == {PiecesDoNotFit: 2, CompanionMissing: 1}
+
+
+_GOOD = {"x": 0, "y": 0, "z": -100, "axial": 20, "lateral": 43, "brain_region_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"x": 10**400}, UnreadableFile),
+        ({"x": True}, UnreadableFile),
+        ({"x": 2**70}, PiecesDoNotFit),
+        ({"y": -1e308}, PiecesDoNotFit),
+        ({"z": 1e300}, PiecesDoNotFit),
+        ({"axial": 1e300}, PiecesDoNotFit),
+        ({"brain_region_id": 1e300}, PiecesDoNotFit),
+        ({"brain_region_id": 2**70}, PiecesDoNotFit),
+        ({"brain_region_id": 10**400}, PiecesDoNotFit),
+    ],
+)
+def test_a_number_that_cannot_be_rejects_its_file_and_no_other(
+    found: Write, session: str, wrong: dict, error: type
+) -> None:
+    files = [
+        found(f"{DAY}/channel_locations.json", {"channel_0": _GOOD | wrong}),
+        found("SC022/20190228_2/channel_locations.json", {"channel_0": _GOOD}),
+    ]
+    tables, rejected = read_histology(session, files)
+    assert tables["electrode_positions"]["probe"].to_pylist() == [2]
+    assert [(type(one.error), one.files) for one in rejected] == [(error, (files[0],))]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [f'{{"channel_{"1" * 5000}": 7}}', f'{{"channel_0": {{"x": {"1" * 5000}, "y": 0}}}}', '{"channel_0": 1e999}'],
+)
+def test_more_digits_than_a_number_has_reject_the_file(found: Write, session: str, content: str) -> None:
+    tables, rejected = read_histology(session, [found(f"{DAY}/channel_locations.json", content)])
+    assert tables == {}
+    assert [type(one.error) for one in rejected] == [UnreadableFile]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([*_GOOD, "bregma", "name"]),
+    st.one_of(st.floats(), st.integers(), st.integers(300, 4000).map(lambda n: 10**n), st.booleans(), st.text()),
+)
+def test_no_value_does_more_than_reject_its_file(found: Write, session: str, where: str, value: object) -> None:
+    content = {"origin": {"bregma": [value if where == "bregma" else 5739, 5400, 332]}}
+    content[f"channel_{value if where == 'name' else 0}"] = _GOOD | ({where: value} if where in _GOOD else {})
+    tables, rejected = read_histology(session, [found(f"{DAY}/channel_locations.json", content)])
+    assert len(tables) + len(rejected) == 1
+    for table in tables.values():
+        assert np.abs(table["ccf_ap_um"].to_numpy()).max() <= 100_000
+
+
+@pytest.mark.parametrize("place", ["1e300", "-1e12"])
+def test_a_landmark_far_off_any_brain_rejects_its_file(found: Write, session: str, place: str) -> None:
+    file = found("landmarks_SC022_20190228_1_siteInfo.csv", f"a,false,1,2,3,{place},5,6\n")
+    tables, rejected = read_histology(session, [file])
+    assert tables == {}
+    assert [type(one.error) for one in rejected] == [PiecesDoNotFit]
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "said"),
+    [
+        ("shank,ap_um,dv_um,ml_um\n1e300,1,2,3\n", PiecesDoNotFit, "a shank is no number"),
+        ("shank,ap_um,dv_um,ml_um\n99999999999999999999,1,2,3\n", PiecesDoNotFit, "a shank is no number"),
+        ("shank,ap_um,dv_um,ml_um\n100,1,2,3\n", PiecesDoNotFit, "a shank is no number"),
+        ("ap_um,dv_um,ml_um\n1e308,2,3\n-1e308,5,6\n", PiecesDoNotFit, "100 mm"),
+        ("ap_um,dv_um,ml_um\n", UnreadableFile, "no point"),
+        ("ap_um,dv_um,ml_um,ml_um\n1,2,3,4\n", UnreadableFile, "several columns ml_um"),
+    ],
+)
+def test_a_traced_track_that_cannot_be_is_rejected(
+    found: Write, session: str, content: str, error: type, said: str
+) -> None:
+    tables, rejected = read_histology(session, [found("track_SC022_20190228_1.csv", content)])
+    assert tables == {}
+    assert [type(one.error) for one in rejected] == [error]
+    assert said in str(rejected[0].error)
+
+
+@pytest.mark.parametrize("remark", ["# frame: map,,", " # frame: map", "# frame: map;;"])
+def test_a_frame_is_read_as_a_spreadsheet_saves_it(found: Write, session: str, remark: str) -> None:
+    file = found("track_SC022_20190228_1.csv", f"{remark}\nx,y,z\n1,2,3\n4,500,6\n")
+    tables, rejected = read_histology(session, [file])
+    assert rejected == ()
+    assert tables["probe_tracks"]["ccf_ap_um"].to_pylist() == [3.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "landmarks_SC022_20190228_1.csv",
+        "landmarks_SC022_20190228_1_2.csv",
+        "Landmarks_SC022_20190228_1_siteinfo.CSV",
+        "landmarks_SC022_20190228_151010_1_siteInfo.csv",
+    ],
+)
+def test_a_bigwarp_csv_is_read_by_the_earlier_pipelines_name_too(found: Write, session: str, name: str) -> None:
+    tables, rejected = read_histology(session, [found(f"SC022/{name}", "a,false,1,2,3,4,5,6\n")])
+    assert rejected == ()
+    assert tables["probe_tracks"]["probe"].to_pylist() == [1]
 
 
 @pytest.mark.parametrize(

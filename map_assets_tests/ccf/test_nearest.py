@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from map_assets.ccf.annotation import AnnotationVolume
 from map_assets.ccf.nearest import nearest_regions
+from map_assets.ccf.occupancy import occupied_blocks
 
 SHAPE = (66, 40, 57)
 
@@ -52,3 +53,14 @@ def test_a_volume_without_labels_has_no_nearest_region() -> None:
     assert region_id.tolist() == [0]
     assert np.isnan(distance_um).all()
     assert nearest_regions(volume, np.empty((0, 3)))[0].shape == (0,)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.sampled_from([1, 4, 7, 100]), share=st.sampled_from([0.0, 0.001, 0.5, 1.0]))
+def test_a_block_is_occupied_where_any_of_its_voxels_has_a_label(seed: int, n: int, share: float) -> None:
+    labels = (np.random.default_rng(seed).random(SHAPE) < share).astype(np.uint32)
+    size = [-(-one // n) for one in SHAPE]
+    whole = np.zeros([one * n for one in size], bool)
+    whole[: SHAPE[0], : SHAPE[1], : SHAPE[2]] = labels > 0
+    expected = np.argwhere(whole.reshape(size[0], n, size[1], n, size[2], n).any(axis=(1, 3, 5)))
+    assert np.array_equal(occupied_blocks(AnnotationVolume.from_labels(labels), n), expected)

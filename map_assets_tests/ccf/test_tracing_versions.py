@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from map_assets.ccf import track_tables as tt
-from map_assets.ccf.corrections import CannotCorrect
+from map_assets.ccf.corrections import shanks_without_line
 from map_assets.ccf.tables import ELECTRODE_POSITIONS, PROBE_TRACKS
+from map_assets.ccf.tracing_checks import shifts_move_every_shank
 from map_assets.ccf.tracing_versions import settle_tracings
 from map_assets.store import Store
 from map_assets.vocabulary.tracing import TracingCorrection
@@ -145,8 +147,75 @@ def test_a_tracing_that_only_grows_is_not_a_second_one(lab: Lab) -> None:
     assert made["tracing_changes"].num_rows == 0
     four = lab.read(positions(shanks=4), track())
     assert four["tracings"].num_rows == 1
-    fewer = lab.read(positions(shanks=3), track())
-    assert [row["change"] for row in fewer["tracing_changes"].to_pylist() if row["shank"] == 3] == ["lost"]
+    assert names(four) == names(made)
+    assert four["tracings"]["first_seen"].to_pylist() == [NOON + timedelta(days=1)]
+
+
+def test_a_shank_whose_file_is_gone_stays_as_it_was_traced(lab: Lab) -> None:
+    whole = positions(shanks=4)
+    first = lab.read(whole, track())
+    without_third = whole.filter(pc.field("shank") != 2)
+    for read in ([without_third, track()], [without_third], [track()], [whole, track()]):
+        made = lab.read(*read)
+        assert made["electrode_positions"].equals(whole)
+        assert made["probe_tracks"].equals(track())
+        assert names(made) == names(first)
+        assert made["tracings"]["is_on_share"].to_pylist() == [len(read) == 2 and read[0] is whole]
+        assert made["tracing_changes"].num_rows == 0
+
+
+def test_a_shank_that_is_traced_again_while_anothers_file_is_gone_moves_alone(lab: Lab) -> None:
+    lab.read(positions(shanks=2), track())
+    again = positions(ml_um=4030.0, shanks=2).filter(pc.field("shank") == 0)
+    made = lab.read(again)
+    rows = made["electrode_positions"]
+    assert rows.filter(pc.field("shank") == 0)["ccf_ml_um"].to_pylist() == [4030.0] * 10
+    assert rows.filter(pc.field("shank") == 1)["ccf_ml_um"].to_pylist() == [4000.0] * 10
+    assert rows["position_id"].to_pylist() == list(range(20))
+    said = [(row["kind"], row["shank"], row["change"]) for row in made["tracing_changes"].to_pylist()]
+    assert said == [("positions", 0, "moved"), ("positions", 1, "same"), ("track", 0, "same")]
+    assert all(lab.read(again)[name].equals(table) for name, table in made.items())
+
+
+def test_a_second_shank_alone_is_numbered_behind_the_first(lab: Lab) -> None:
+    whole = positions(shanks=2)
+    lab.read(whole.filter(pc.field("shank") == 0))
+    second = whole.filter(pc.field("shank") == 1)
+    at = second.column_names.index("position_id")
+    made = lab.read(second.set_column(at, second.schema.field(at), pa.array(range(10))))
+    assert made["electrode_positions"].equals(whole)
+
+
+def test_a_tracing_that_grew_keeps_its_corrections(lab: Lab) -> None:
+    (name,) = names(lab.read(positions(ml_um=7400.0)))
+    flip = (correction(name, "flip"),)
+    lab.read(positions(ml_um=7400.0), corrections=flip)
+    made = lab.read(positions(ml_um=7400.0), track(ml_um=7400.0), corrections=flip)
+    (row,) = made["tracings"].to_pylist()
+    assert (row["tracing"], row["first_seen"], row["corrections"]) == (name, NOON + timedelta(days=1), "1")
+    assert row["corrections_left_out"] is None
+    assert set(made["electrode_positions"]["ccf_ml_um"].to_pylist()) == {4000.0}
+    assert set(made["probe_tracks"]["ccf_ml_um"].to_pylist()) == {4000.0}
+    moved = lab.read(positions(ml_um=4010.0), track(ml_um=7400.0), corrections=flip)
+    assert len(names(moved)) == 2
+    back = lab.read(positions(ml_um=7400.0), track(ml_um=7400.0), corrections=flip)
+    assert names(back)[name]
+
+
+def test_a_track_that_is_followed_from_its_other_end_is_the_same(lab: Lab) -> None:
+    turned = track().set_column(3, "point", pa.array(range(4, -1, -1))).take([4, 3, 2, 1, 0])
+    turned = PROBE_TRACKS.check(turned.select(track().column_names).cast(track().schema))
+    (name,) = names(lab.read(track()))
+    made = lab.read(turned, corrections=(correction(name, "shift", amount_um=50.0),))
+    assert names(made) == {name: True}
+    assert made["tracings"]["corrections"].to_pylist() == ["1"]
+    assert made["probe_tracks"]["ccf_dv_um"].to_pylist()[0] == pytest.approx(4050.0)
+
+
+def test_a_track_that_grew_contacts_keeps_its_name_and_tells_their_format(lab: Lab) -> None:
+    (name,) = names(lab.read(track()))
+    made = lab.read(track(), positions())
+    assert (names(made), made["tracings"]["formats"].to_pylist()) == ({name: True}, ["landmarks"])
 
 
 def test_a_file_that_cannot_be_read_leaves_what_was_traced(lab: Lab) -> None:
@@ -209,10 +278,37 @@ def test_a_shift_moves_a_track_that_places_the_contacts_itself(lab: Lab) -> None
     (name,) = names(lab.read(track()))
     made = lab.read(track(), corrections=(correction(name, "shift", 3, 50.0),))
     assert np.allclose(made["probe_tracks"]["ccf_dv_um"].to_numpy() - track()["ccf_dv_um"].to_numpy(), 50.0)
-    with pytest.raises(CannotCorrect, match="Correction 3 moves probe 1"):
-        lone = lab.read(track(n=1))
-        (tracing,) = lone["tracings"].filter(pc.field("is_current"))["tracing"].to_pylist()
-        lab.read(track(n=1), corrections=(correction(tracing, "shift", 3, 50.0),))
+
+
+def test_a_shank_without_a_line_stays_where_it_is_and_is_said(lab: Lab) -> None:
+    lone = positions(shanks=2).slice(0, 11)
+    first = lab.read(lone, track(probe=2))
+    name = first["tracings"]["tracing"][0].as_py()
+    made = lab.read(lone, track(probe=2), corrections=(correction(name, "shift", 3, 50.0),))
+    moved = made["electrode_positions"]["ccf_dv_um"].to_numpy() - lone["ccf_dv_um"].to_numpy()
+    assert np.allclose(moved, [50.0] * 10 + [0.0])
+    assert made["electrode_positions"]["corrections"].to_pylist() == ["3"] * 10 + [None]
+    assert made["tracings"]["shanks_not_shifted"].to_pylist() == ["2", None]
+    verdict = shifts_move_every_shank(made["tracings"])
+    assert (verdict.passed, verdict.figures) == (False, {"n_probes": 1})
+    assert "probe 1 left shank 2" in verdict.description
+    assert shifts_move_every_shank(first["tracings"]).passed
+    assert shanks_without_line(lone, track(probe=2), 1) == [1]
+    assert shanks_without_line(lone, track(probe=2), 1, 0) == []
+
+
+def test_one_shank_is_mirrored_or_given_up_alone(lab: Lab) -> None:
+    (name,) = names(lab.read(positions(shanks=3), track()))
+    shanks = (replace(correction(name, "flip", 1), shank=1), replace(correction(name, "drop", 2), shank=0))
+    made = lab.read(positions(shanks=3), track(), corrections=shanks)
+    rows = made["electrode_positions"]
+    assert rows["shank"].to_pylist() == [1] * 10 + [2] * 10
+    assert rows["ccf_ml_um"].to_pylist() == [7400.0] * 10 + [4000.0] * 10
+    assert made["probe_tracks"].num_rows == 0
+    assert made["tracings"]["corrections"].to_pylist() == ["1,2"]
+    assert made["traced_positions"].num_rows == 30
+    back = lab.read(positions(shanks=3), track())
+    assert back["electrode_positions"].equals(positions(shanks=3))
 
 
 def test_a_correction_does_not_touch_a_tracing_that_it_was_not_made_for(lab: Lab) -> None:
@@ -235,3 +331,37 @@ def test_no_tracing_that_differs_is_ever_lost(tmp_path_factory: pytest.TempPathF
     assert set(made["electrode_positions"]["ccf_ml_um"].to_pylist()) == {4000.0 + 10 * order[-1]}
     kept = {row["ccf_ml_um"] for row in made["traced_positions"].to_pylist()}
     assert kept == {4000.0 + 10 * number for number in order}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(*[st.sampled_from([None, 4000.0, 4010.0])] * 2, st.sampled_from([None, 4000.0, 4010.0])), max_size=6
+    )
+)
+def test_whatever_comes_and_goes_each_shank_stands_as_it_was_last_traced(steps: list[tuple[float | None, ...]]) -> None:
+    past: dict[str, pa.Table] = {}
+    last: dict[tuple[str, int], float] = {}
+    seen: set[tuple[tuple[str, int], float]] = set()
+    for first, second, dye in steps:
+        read: dict[str, pa.Table] = {}
+        given_now = {("positions", 0): first, ("positions", 1): second, ("track", 0): dye}
+        last |= {key: ml_um for key, ml_um in given_now.items() if ml_um is not None}
+        seen |= {(key, ml_um) for key, ml_um in given_now.items() if ml_um is not None}
+        shanks = [
+            positions(ml_um=ml_um, shanks=2).filter(pc.field("shank") == shank)
+            for shank, ml_um in enumerate((first, second))
+            if ml_um is not None
+        ]
+        read |= {"electrode_positions": pa.concat_tables(shanks)} if shanks else {}
+        read |= {"probe_tracks": track(ml_um=dye)} if dye is not None else {}
+        past = settle_tracings(SESSION, read, past=lambda name, tables=past: [tables[name]] if tables else [], now=NOON)
+        for name, table in past.items():
+            next(one for one in WRITTEN if one.name == name).check(table)
+        rows = past["electrode_positions"].to_pylist()
+        found = {("positions", row["shank"]): row["ccf_ml_um"] for row in rows}
+        found |= {("track", row["shank"]): row["ccf_ml_um"] for row in past["probe_tracks"].to_pylist()}
+        assert found == last
+        kept = {(("positions", row["shank"]), row["ccf_ml_um"]) for row in past["traced_positions"].to_pylist()}
+        kept |= {(("track", 0), row["ccf_ml_um"]) for row in past["traced_tracks"].to_pylist()}
+        assert kept == seen

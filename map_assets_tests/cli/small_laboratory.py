@@ -29,7 +29,15 @@ PLAN = LabPlan(
     ),
     voxel_um=200.0,
 )
-DONE = ("behavior", "sessions", "behavior_performance", "archive_manifest", "archive_receipt")
+DONE = (
+    "behavior",
+    "sessions",
+    "behavior_performance",
+    "archive_manifest",
+    "archive_transfer",
+    "archive_verification",
+    "archive_receipt",
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from small_laboratory import GOOD, Terminal
 
-from map_assets.ccf.track_tables import TRACING_CHANGES, TRACINGS
+from map_assets.ccf.track_tables import TRACED_POSITIONS, TRACED_TRACKS, TRACING_CHANGES, TRACINGS
 
 Check = Callable[[str], str]
 OLD, NEW = "ibl_alignment-0123456789", "ibl_alignment-abcdefabcd"
@@ -83,9 +83,24 @@ def test_what_cannot_be_is_said_in_a_sentence(
     assert said in one_sentence(traced_lab("histology", *words, code=1).err)
 
 
+def test_a_shank_that_was_not_traced_or_has_no_line_is_named(traced_lab: Terminal, one_sentence: Check) -> None:
+    row = {"session": GOOD, "probe": 1, "tracing": NEW, "shank": 1, "ccf_ap_um": 5000.0, "ccf_ml_um": 4000.0}
+    points = [{**row, "shank": shank, "point": 0, "ccf_dv_um": 1000.0, "file": "a"} for shank in (1, 2)]
+    points.append({**points[-1], "point": 1, "ccf_dv_um": 2000.0})
+    store = traced_lab.services.store
+    store.write(TRACED_TRACKS, GOOD, TRACED_TRACKS.from_rows(points))
+    store.write(TRACED_POSITIONS, GOOD, TRACED_POSITIONS.empty())
+    shift = ("histology", "correct", GOOD, "1", "shift", "--um", "50", "--because", "x", "--who", "rivera")
+    assert "Shank 2 of probe 1" in one_sentence(traced_lab(*shift, code=1).err)
+    assert "shanks 2, 3 were" in one_sentence(traced_lab(*shift, "--shank", "1", code=1).err)
+    assert "probe 1 shank 3" in traced_lab(*shift, "--shank", "3").out
+    (logged,) = traced_lab("histology", "list", GOOD, "--corrections", "--json").rows
+    assert (logged["shank"], logged["amount_um"]) == (2, 50.0)
+
+
 def test_an_unknown_kind_of_correction_is_wrong_usage(traced_lab: Terminal) -> None:
     answer = traced_lab("histology", "correct", GOOD, "1", "turn", "--because", "x", code=2)
-    assert "turn is none of flip, shift" in answer.err
+    assert "turn is none of flip, shift, drop" in answer.err
 
 
 def test_nobody_reviews_their_own_correction_by_accident(traced_lab: Terminal, one_sentence: Check) -> None:

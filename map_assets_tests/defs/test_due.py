@@ -14,8 +14,8 @@ MAT = ("rig1", "SC022/a.mat", 100, 1, 1)
 META = ("ephys", "SC022/a.ap.meta", 10, 1, 1)
 CODES = ("ephys", "SC022/a_bitcode.mat", 10, 1, 1)
 SORTED = ("ephys", "SC022/ks2/spike_times.npy", 10, 1, 1)
-KNOWN = {"subject": "s1", "any subject": "s1", "insertions": "s1"}
-UNKNOWN = {"subject": None, "any subject": "s0", "insertions": "s0"}
+KNOWN = {"subject": "s1", "any subject": "s1", "insertions": "s1", "transferred": ""}
+UNKNOWN = {"subject": None, "any subject": "s0", "insertions": "s0", "transferred": ""}
 
 
 def after(state: SessionState, decision: Decision) -> SessionState:
@@ -39,8 +39,9 @@ def behavior_only(**changes: object) -> SessionState:
 def test_a_new_behavior_file_makes_behavior_nwb_and_receipt_and_nothing_of_ephys() -> None:
     decision = decide(SESSION_STAGES, behavior_only())
     assert decision.stages == (
-        "behavior", "sessions", "insertions", "coverage", "behavior_performance",
-        "nwb_file", "archive_manifest", "archive_receipt",
+        "behavior", "sessions", "insertions", "coverage", "lick_rhythm", "performance", "foraging",
+        "behavior_performance", "licking_psth", "foraging_summary",
+        "nwb_file", "archive_manifest", "archive_transfer", "archive_verification", "archive_receipt", "removal_plan",
     )  # fmt: skip
     assert decision.waits == {}
 
@@ -76,8 +77,13 @@ def test_sorting_that_comes_late_makes_what_rests_on_it_and_nothing_else() -> No
     decision = decide(SESSION_STAGES, state)
     assert decision.stages == (
         "sortings", "probes", "unit_waveforms", "coverage", "trial_spikes",
-        "unit_stats", "cell_type", "drift", "unit_criteria", "psth", "unit_raster_psth",
-        "nwb_file", "archive_manifest", "archive_receipt",
+        "unit_stats", "cell_type", "drift", "unit_criteria", "psth",
+        "selectivity", "coding_direction", "photostim_effect", "noise_correlations", "population_psth",
+        "direction_tuning", "foraging_period_fits",
+        "unit_raster_psth", "coding_direction_figure", "group_psth", "group_photostim", "driftmap",
+        "unit_characteristic",
+        "clustering_quality",
+        "nwb_file", "archive_manifest", "archive_transfer", "archive_verification", "archive_receipt", "removal_plan",
     )  # fmt: skip
 
 

@@ -176,3 +176,29 @@ def test_a_broken_export_goes_to_quarantine_and_what_was_traced_stands(lab: Lab)
     set_aside = lab.services.ledger.files(session=KEY, state="quarantined")
     assert path.name in {found.relpath.rsplit("/")[-1] for found in set_aside}
     assert all(lab.table(name).equals(table) for name, table in before.items())
+
+
+def test_a_broken_export_takes_no_place_away_when_another_probe_is_corrected(lab: Lab) -> None:
+    lab.trace()
+    before = {name: lab.table(name) for name in ("electrode_positions", "probe_tracks", "electrodes")}
+    (path,) = (lab.root / "histology").rglob("channel_locations.json")
+    good = path.read_bytes()
+    path.write_bytes(good[:1000])
+    lab.trace()
+    decide = lab.services.tracing_corrections
+    current = {row["probe"]: row["tracing"] for row in lab.table("tracings").to_pylist()}
+    made = decide.correct(KEY, 2, current[2], "flip", who="rivera", why="x")
+    decide.review(made.correction_id, who="okafor")
+    assert "histology" in lab.due()
+    lab.trace()
+    for name, table in before.items():
+        of_first = pc.field("probe") == 1
+        assert lab.table(name).filter(of_first).equals(table.filter(of_first)), name
+    decide.undo(made.correction_id, who="okafor")
+    path.write_bytes(good + b" ")
+    lab.trace()
+    assert lab.services.ledger.files(session=KEY, state="quarantined") == []
+    assert all(lab.table(name).equals(table) for name, table in before.items())
+    assert {row["probe"]: row["tracing"] for row in lab.table("tracings").to_pylist()} == current
+    assert lab.table("tracings")["is_on_share"].to_pylist() == [True, True]
+    assert lab.due() == set()

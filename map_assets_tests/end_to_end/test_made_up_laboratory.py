@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 import pytest
 from laboratory import Lab
 
+from map_assets.analyses.tables_task import TABLES as TASK_TABLES
 from map_assets.defs.stages import SESSION_STAGES
+from map_assets.figures.tables_report import TABLES as REPORT_FIGURES
 from map_assets.simulate.laboratory import write_laboratory
 from map_assets.simulate.plans import Part, demo_plan
 from map_assets.simulate.truth import Truth, read_truth
@@ -253,9 +255,12 @@ def test_sorting_that_comes_late_makes_what_rests_on_it_and_nothing_else(lab: La
     versions = {"other_units", "other_spikes", "other_spike_features", "sorting_changes"}
     of_units = {"sortings", "units", "unit_labels", "spikes", "spike_features", "trial_spikes"}
     derived = {"unit_waveforms", "unit_stats", "cell_type", "drift", "unit_criteria", "psth", "unit_raster_psth"}
-    assert made == of_units | versions | derived
+    task = {table.name for table in (*TASK_TABLES, *REPORT_FIGURES)}
+    task |= {"jaw_phase", "jaw_phase_tuning", "unit_behavior", "direction_tuning", "foraging_period_fits"}
+    assert made == of_units | versions | derived | task
     changed = {name for name in before if len(store.history(name, session)) != written[name]}
-    assert changed == {"probes", "nwb_file", "archive_manifest", "archive_receipt"}
+    archive = {"archive_manifest", "archive_transfer", "archive_verification", "archive_receipt", "removal_plan"}
+    assert changed == {"probes", "nwb_file"} | archive
     truth = read_truth(lab.root, session)
     assert [len(row) for row in read(lab, "spikes", session)["samples"].to_pylist()] == truth.units.sort_by(
         [("probe", "ascending"), ("unit_id", "ascending")]

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from map_assets.catalog import BY_NAME
-from map_assets.defs.stages import LAB_STAGES, SESSION_STAGES
+from map_assets.defs.stages import LAB_STAGES, MANUAL_STAGES, SESSION_STAGES
 from map_assets.defs.wing import definitions_for
 
 SNAPSHOT = Path(__file__).with_name("graph.json")
@@ -79,7 +79,7 @@ def test_units_and_times_stand_in_the_column_schema(defs: dg.Definitions) -> Non
 
 
 def test_one_partition_a_session_and_nothing_finer(defs: dg.Definitions) -> None:
-    per_session = {table.name for stage in SESSION_STAGES for table in stage.writes}
+    per_session = {table.name for stage in (*SESSION_STAGES, *MANUAL_STAGES) for table in stage.writes}
     for spec in defs.resolve_all_asset_specs():
         wanted = "session" if spec.key.to_user_string() in per_session else None
         assert (spec.partitions_def.name if spec.partitions_def else None) == wanted
@@ -89,10 +89,11 @@ def test_each_share_has_its_own_running_sensor(defs: dg.Definitions) -> None:
     sensors = {sensor.name: sensor.default_status for sensor in defs.sensors}
     assert set(sensors) == {
         "share_behavior", "share_tracking", "share_ephys", "share_histology", "share_raw", "sessions_due",
+        "archive_transfers",
     }  # fmt: skip
     assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
 
 
 def test_no_two_stages_make_one_table() -> None:
-    made = [table.name for stage in (*LAB_STAGES, *SESSION_STAGES) for table in stage.writes]
+    made = [table.name for stage in (*LAB_STAGES, *SESSION_STAGES, *MANUAL_STAGES) for table in stage.writes]
     assert len(made) == len(set(made))

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, and is kept without its outputs."""
+"""Every notebook is text without outputs, and runs from top to bottom."""
 
 from __future__ import annotations
 
@@ -7,34 +7,45 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from percent import read_percent
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.py"))
+PICTURES = {"overview": 1, "behavior": 2, "ephys": 2, "histology": 2, "export": 0, "your_own_analysis": 1}
 
 
-def test_there_are_notebooks() -> None:
-    assert "overview.ipynb" in [path.name for path in NOTEBOOKS]
+def test_the_notebooks_are_those_that_are_written_about() -> None:
+    assert {path.stem for path in NOTEBOOKS} == set(PICTURES)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+def test_a_notebook_is_text_that_jupyter_opens(path: Path) -> None:
+    notebook = read_percent(path)
     nbformat.validate(notebook)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.outputs for cell in cells] == [[]] * len(cells)
-    assert [cell.execution_count for cell in cells] == [None] * len(cells)
+    assert "format_name: percent" in path.read_text().partition("# ---\n\n")[0]
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# ")
+    assert all(cell.source for cell in notebook.cells)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(
-    path: Path, notebook_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, notebook_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MAP_ASSETS_STORE", str(notebook_store))
+    monkeypatch.setenv("MAP_ASSETS_CONFIG", str(notebook_lab))
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read_percent(path)
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) == 2, "the raster with its PSTH, and the figure"
+    assert len(pictures) >= PICTURES[path.stem]
     assert not [name for name in tmp_path.iterdir() if name.name == "data"]
+
+
+def test_a_text_cell_that_is_no_comment_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text("# ---\n# x\n# ---\n\n# %% [markdown]\n# fine\nnot fine\n")
+    with pytest.raises(ValueError, match="not fine"):
+        read_percent(path)

@@ -1,60 +1,165 @@
-"""The archive in a folder of this machine: a disk, or a mounted share. What is archived when lives in `receipt`.
-
-A file is copied under a name of its own in ``.parts``, made durable, and then given its final name as a hard link,
-which the file system refuses where that name is taken: so a final name never shows half a file and never changes its
-bytes. The folder's file system must therefore know hard links.
-"""
+"""The archive in a folder of this machine: a disk, or a mounted share. How a name gets its bytes lives in `write_once`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
-import shutil
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from map_assets.archive.backends.protocol import ArchiveNotReady, NotInArchive, ReadBack
+from map_assets.archive.backends.arrival import arriving
+from map_assets.archive.backends.one_by_one import by_size, copy_one_by_one
+from map_assets.archive.backends.protocol import Item, Progress, ReadBack
+from map_assets.archive.backends.write_once import NO_NAME, WriteOnceFolder
+from map_assets.archive.names import beside
 from map_assets.archive.reading import read_blocks, read_once
 from map_assets.store.atomic import fsync_folder
-from map_assets.vocabulary.errors import ArchiveConflict, ChangedWhileRead, MapAssetsError, UnsafePath
-from map_assets.vocabulary.files import inside
-
-_PARTS = ".parts"
+from map_assets.vocabulary.errors import ChangedWhileRead
 
 
-class FolderArchive:
-    """An archive in a folder.
-
-    Parameters
-    ----------
-    root : pathlib.Path or str
-        Made when something is first archived.
-    stale_part_s : float
-        Age from which an unfinished copy, left by a process that was killed, is cleared away; told by the archive's
-        own clock, never by this machine's.
-    """
-
-    def __init__(self, root: Path | str, *, stale_part_s: float = 86_400.0) -> None:
-        self.root = Path(root).absolute()
-        self.stale_part_s = stale_part_s
-        self._is_swept = False
-
-    @property
-    def name(self) -> str:
-        """The backend's name in the configuration."""
-        return "folder"
+class FolderArchive(WriteOnceFolder):
+    """An archive in a folder; see `WriteOnceFolder` for its parameters."""
 
     @property
     def location(self) -> str:
         """The root, resolved."""
         return str(self.root.resolve())
 
+    def new_submission(self) -> str:
+        """Return an id; a folder needs none, and keeps none."""
+        return secrets.token_hex(16)
+
+    def submit(self, submission: str, items: Sequence[Item]) -> Progress:
+        """Copy files, a few at a time, and return when each is there or known not to be; see `ArchiveBackend.submit`."""
+        self._make_ready()
+
+        def copy(item: Item) -> None:
+            self._copy(item.source, item.archive_path, item.sha256, item.size)
+
+        done = copy_one_by_one(submission, items, copy, str(self.root))
+        self._make_durable({item.archive_path.parent for item in items if str(item.archive_path) not in done.failed})
+        return done
+
+    def progress(self, task: str, items: Sequence[Item]) -> Progress:
+        """Say what stands there, made durable; see `by_size`. `submit` returns when it has ended: nothing is under way."""
+        done = by_size(task, items, lambda item: self.stat(item.archive_path), str(self.root))
+        self._make_durable({item.archive_path.parent for item in items if str(item.archive_path) not in done.failed})
+        return done
+
+    def cancel(self, task: str) -> None:
+        """Do nothing: `submit` returns only when it has ended."""
+
     def put(self, source: Path, archive_path: PurePosixPath, sha256: str, size: int) -> None:
-        """Copy a file into the archive; see `ArchiveBackend.put`. The copy keeps the modification time and is read-only."""
+        """Copy one file into the archive, durably. The copy keeps the modification time and is read-only.
+
+        Raises
+        ------
+        ChangedWhileRead
+            If the source is not, or does not stay, the file that the manifest names.
+        UnreadableFile, UnsafePath
+            If it cannot be read, or is no plain file.
+        ArchiveConflict
+            If other bytes stand under the name.
+        ArchiveBlocked
+            If there is no room.
+        ArchiveNotReady
+            If the folder cannot be written to.
+        """
+        self._make_ready()
+        self._copy(source, archive_path, sha256, size)
+        self._make_durable([archive_path.parent])
+
+    def put_receipt(self, archive_path: PurePosixPath, content: bytes) -> None:
+        """Write a small file once; see `ArchiveBackend.put_receipt`."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._make_ready()
+        self._place(archive_path, lambda part: self._write(part, memoryview(content)), sha256, len(content))
+        self._make_durable([archive_path.parent])
+
+    def set_aside(self, archive_path: PurePosixPath) -> PurePosixPath:
+        """Rename a damaged copy; see `ArchiveBackend.set_aside`. Between the two steps it has both names."""
+        path = self._path(archive_path)
+        instant = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        aside = beside(archive_path, f".BAD-{instant}")
+        try:
+            os.link(path, self._path(aside), follow_symlinks=False)
+            fsync_folder(path.parent)
+            path.unlink()
+            fsync_folder(path.parent)
+        except OSError as error:
+            raise self._unreadable(archive_path, error) from error
+        return aside
+
+    def listing(self, folder: PurePosixPath) -> Iterator[tuple[PurePosixPath, int]]:
+        """Give every plain file under a folder, in order of the paths' bytes, one folder's names held at a time."""
+        self.must_be_itself()
+        place = self.root if folder == PurePosixPath() else self._path(folder)
+        try:
+            with os.scandir(place) as entries:
+                found = sorted((os.fsencode(f"{one.name}/" if one.is_dir(follow_symlinks=False) else one.name), one)
+                               for one in entries if folder.parts or not one.name.startswith("."))  # fmt: skip
+            for name, entry in found:
+                if name.endswith(b"/"):
+                    yield from self.listing(folder / entry.name)
+                elif entry.is_file(follow_symlinks=False):
+                    yield folder / entry.name, entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            self.must_be_itself()
+        except OSError as error:
+            raise self._unreadable(folder, error) from error
+
+    def fetch(self, archive_path: PurePosixPath, to: Path) -> ReadBack:
+        """Copy an archived file to a new file of this machine; see `ArchiveBackend.fetch`."""
+        path = self._path(archive_path)
+        try:
+            archived = path.open("rb", buffering=0)
+        except OSError as error:
+            raise self._unreadable(archive_path, error) from error
+        with archived, arriving(to) as new:
+            try:
+                read_blocks(archived, new.write)
+            except OSError as error:
+                raise self._unreadable(archive_path, error) from error
+        return ReadBack(new.sha256, new.size, "hashed while it was copied from the archive's folder")
+
+    def stat(self, archive_path: PurePosixPath) -> int | None:
+        """Size of an archived file in bytes, or None where there is none."""
+        try:
+            status = self._path(archive_path).stat()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) or error.errno in NO_NAME:
+                self.must_be_itself()
+                return None
+            raise self._unreadable(archive_path, error) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise self._unreadable(archive_path, IsADirectoryError())
+        return status.st_size
+
+    def read_receipt(self, archive_path: PurePosixPath) -> bytes:
+        """Read a small file."""
+        try:
+            return self._path(archive_path).read_bytes()
+        except OSError as error:
+            raise self._unreadable(archive_path, error) from error
+
+    def receipts(self, folder: PurePosixPath) -> list[PurePosixPath]:
+        """Archive paths of the receipts (``*.json``) in a folder, in order of name."""
+        try:
+            with os.scandir(self._path(folder)) as entries:
+                return sorted(folder / one.name for one in entries if one.name.endswith(".json"))
+        except FileNotFoundError:
+            self.must_be_itself()
+            return []
+        except OSError as error:
+            raise self._unreadable(folder, error) from error
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+    def _copy(self, source: Path, archive_path: PurePosixPath, sha256: str, size: int) -> None:
+        """Copy a file; the folder that got its name is not yet durable."""
 
         def copy(part: BinaryIO) -> None:
             found = hashlib.sha256()
@@ -70,143 +175,3 @@ class FolderArchive:
             os.utime(part.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
 
         self._place(archive_path, copy, sha256, size)
-
-    def put_receipt(self, archive_path: PurePosixPath, content: bytes) -> None:
-        """Write a small file once; see `ArchiveBackend.put_receipt`."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        self._place(archive_path, lambda part: self._write(part, memoryview(content)), sha256, len(content))
-
-    def read_back_sha256(self, archive_path: PurePosixPath) -> ReadBack:
-        """Read an archived file whole and hash it, after asking the system to forget its cached pages."""
-        path = self._path(archive_path)
-        method = "read back whole; page cache not dropped"
-        found = hashlib.sha256()
-        try:
-            # no proof that it stands still: nothing writes under a final name, and a copy's second name may yet go
-            with path.open("rb", buffering=0) as stream:
-                if hasattr(os, "posix_fadvise"):
-                    os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                    method = "read back whole after posix_fadvise(DONTNEED)"
-                size = read_blocks(stream, found.update)
-        except OSError as error:
-            raise self._unreadable(archive_path, error) from error
-        return ReadBack(found.hexdigest(), size, method)
-
-    def stat(self, archive_path: PurePosixPath) -> int | None:
-        """Size of an archived file in bytes, or None where there is none."""
-        try:
-            status = self._path(archive_path).stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unreadable(archive_path, error) from error
-        if not stat.S_ISREG(status.st_mode):
-            raise self._unreadable(archive_path, IsADirectoryError())
-        return status.st_size
-
-    def read_receipt(self, archive_path: PurePosixPath) -> bytes:
-        """Read a small file."""
-        try:
-            return self._path(archive_path).read_bytes()
-        except OSError as error:
-            raise self._unreadable(archive_path, error) from error
-
-    def receipts(self, folder: PurePosixPath) -> list[PurePosixPath]:
-        """Archive paths of the receipts (``*.json``) in a folder, in order of name."""
-        return sorted(folder / path.name for path in self._path(folder).glob("*.json"))
-
-    # -- inside ------------------------------------------------------------------------------------------------------
-    def _path(self, archive_path: PurePosixPath) -> Path:
-        parts = archive_path.parts
-        if not parts or archive_path.is_absolute() or ".." in parts or parts[0] == _PARTS or "\0" in str(archive_path):
-            raise UnsafePath(
-                str(archive_path) or "(empty)",
-                "it is no path under the archive's root",
-                expected="a relative path without ..",
-                todo="Rename the share or the file.",
-            )
-        return inside(self.root, Path(archive_path))
-
-    def _unreadable(self, archive_path: PurePosixPath, error: OSError) -> MapAssetsError:
-        if isinstance(error, FileNotFoundError):
-            return NotInArchive(f"The archive {self.root} has no file {archive_path}.")
-        if isinstance(error, IsADirectoryError):
-            return ArchiveConflict(f"In the archive {self.root}, {archive_path} is a folder; nothing was overwritten.")
-        return ArchiveNotReady(f"The archive {self.root} could not read {archive_path}: {error.strerror or error}.")
-
-    def _place(self, archive_path: PurePosixPath, fill: Callable[[BinaryIO], None], sha256: str, size: int) -> None:
-        final = self._path(archive_path)
-        if final.exists():
-            return self._must_hold(archive_path, sha256, size)
-        try:
-            self._make_folder(final.parent)
-            with self._part() as part:
-                with part.open("xb") as stream:
-                    fill(stream)
-                    stream.flush()
-                    os.fchmod(stream.fileno(), 0o444)
-                    os.fsync(stream.fileno())
-                try:
-                    os.link(part, final)
-                except FileExistsError:
-                    return self._must_hold(archive_path, sha256, size)
-                fsync_folder(final.parent)
-        except OSError as error:
-            raise self._not_ready(archive_path, error) from error
-        return None
-
-    def _must_hold(self, archive_path: PurePosixPath, sha256: str, size: int) -> None:
-        held = self.read_back_sha256(archive_path)
-        if (held.sha256, held.size) != (sha256, size):
-            raise ArchiveConflict(
-                f"The archive {self.root} holds {held.size} bytes of sha256 {held.sha256} as {archive_path}, and was "
-                f"given {size} bytes of sha256 {sha256} under that name; nothing was overwritten."
-            )
-
-    @contextmanager
-    def _part(self) -> Iterator[Path]:
-        parts = self.root / _PARTS
-        self._make_folder(parts)
-        part = parts / f"{secrets.token_hex(12)}.part"
-        try:
-            yield part
-        finally:
-            part.unlink(missing_ok=True)
-        if not self._is_swept:
-            self._sweep(parts)
-
-    def _sweep(self, parts: Path) -> None:
-        """Clear away unfinished copies that nobody has touched for long."""
-        self._is_swept = True
-        probe = parts / f"{secrets.token_hex(12)}.part"
-        probe.touch()
-        now = probe.stat().st_ctime
-        probe.unlink()
-        for left in parts.glob("*.part"):
-            try:
-                if now - left.stat(follow_symlinks=False).st_ctime > self.stale_part_s:
-                    left.unlink()
-            except FileNotFoundError:  # its owner finished meanwhile
-                continue
-
-    def _make_folder(self, folder: Path) -> None:
-        """Make a folder and its parents, each durable in the one above."""
-        if folder.is_dir():
-            return
-        self._make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        fsync_folder(folder.parent)
-
-    def _write(self, part: BinaryIO, block: memoryview) -> None:
-        try:
-            part.write(block)
-        except OSError as error:
-            raise self._not_ready(PurePosixPath(part.name), error) from error
-
-    def _not_ready(self, what: PurePosixPath, error: OSError) -> ArchiveNotReady:
-        place = next(folder for folder in (self.root, *self.root.absolute().parents) if folder.is_dir())
-        free = shutil.disk_usage(place).free
-        return ArchiveNotReady(
-            f"The archive {self.root} could not keep {what}: {error.strerror or error} ({free} bytes are free there); "
-            "nothing stands under that name. Make room, or mend the folder (it must take hard links), and run again."
-        )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from map_assets.ccf.formats.protocol import Place, Points, Positions, Tracks
-from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit, UnreadableFile
+from map_assets.vocabulary.errors import BadInput, CompanionMissing, NameDoesNotParse, PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, unchanged
 from map_assets.vocabulary.frame import BREGMA_IN_CCF_UM, ccf_from_bregma
 from map_assets.vocabulary.session import SessionKey
@@ -24,7 +25,9 @@ NAME = "ibl_alignment"
 _FILE = re.compile(r"(?:.*_)?(?P<kind>channel_locations|xyz_picks)(?:_shank(?P<shank>\d{1,2}))?\.json")
 _DAY_AND_PROBE = re.compile(r"(?P<day>\d{8})_(?P<probe>[1-9]\d?)")
 _IMEC = re.compile(r".*_imec(?P<imec>\d{1,2})")
-_CHANNEL = re.compile(r"channel_(\d+)")
+_CHANNEL = re.compile(r"channel_(\d{1,9})")
+_LARGEST_ID = 2**53
+"""Region ids are whole numbers that a double can tell apart."""
 _TODO = "Export it from the alignment GUI again."
 
 
@@ -82,7 +85,7 @@ def read_positions(file: FoundFile) -> Positions:
     UnreadableFile
         If it is no JSON, or a channel lacks a coordinate.
     PiecesDoNotFit
-        If it names more than one origin.
+        If it names more than one origin, or a region id is no id.
     """
     content = _read(file)
     channels = {int(found[1]): one for name, one in content.items() if (found := _CHANNEL.fullmatch(name))}
@@ -95,7 +98,7 @@ def read_positions(file: FoundFile) -> Positions:
     return Positions(
         ccf_um=ccf_from_bregma(x, y, z, _origin(file, content)),
         along={"x_um": lateral.tolist(), "y_um": axial.tolist()},
-        region_id_written=[_whole(one.get("brain_region_id")) for one in ordered],
+        region_id_written=[_region_id(file, one.get("brain_region_id")) for one in ordered],
     )
 
 
@@ -104,15 +107,53 @@ def read_track(file: FoundFile, positions: FoundFile | None) -> Tracks:
 
     Raises
     ------
+    CompanionMissing
+        If the shank's channel locations are there and cannot be used: they tell the origin.
     UnreadableFile
         If it is no JSON, or a point is not three numbers.
     """
     picks = _read(file).get("xyz_picks")
     if not isinstance(picks, list):
         raise UnreadableFile(file.path, "it holds no list xyz_picks", expected="a list of [x, y, z]", todo=_TODO)
-    origin = BREGMA_IN_CCF_UM if positions is None else _origin(positions, _read(positions))
+    origin = _origin_beside(file, positions)
     x, y, z = _numbers(file, picks, 3).T
     return {None: ccf_from_bregma(x, y, z, origin)}
+
+
+def _origin_beside(file: FoundFile, positions: FoundFile | None) -> tuple[float, float, float]:
+    """Where the origin of picks lies: as the shank's channel locations say, or, where there are none, at the IBL's bregma."""
+    cause: BadInput | None = None
+    if positions is None:
+        beside = _beside(file)
+        if beside is None:
+            return BREGMA_IN_CCF_UM
+    else:
+        beside = positions.relpath.name
+        try:
+            return _origin(positions, _read(positions))
+        except BadInput as error:
+            cause = error
+    raise CompanionMissing(
+        file.path,
+        f"its origin is told by {beside}, which cannot be used",
+        expected="channel locations of the same shank that can be read, or none",
+        todo="Mend or remove that file; this one waits.",
+    ) from cause
+
+
+def _beside(file: FoundFile) -> str | None:
+    """Name the channel locations of the same shank in the same folder, which were refused or have not settled yet."""
+    own = _FILE.fullmatch(file.relpath.name)
+    for path in sorted(file.path.parent.iterdir()):
+        found = _FILE.fullmatch(path.name)
+        if (
+            own
+            and found
+            and found["kind"] == "channel_locations"
+            and int(found["shank"] or 1) == int(own["shank"] or 1)
+        ):
+            return path.name
+    return None
 
 
 def _read(file: FoundFile) -> dict[str, Any]:
@@ -145,18 +186,25 @@ def _has(one: Any, names: tuple[str, ...]) -> bool:
 
 def _numbers(file: FoundFile, rows: list[Any], width: int) -> Points:
     """Turn rows of numbers into an array (n, width), or say which row is none."""
+    values = np.full((len(rows), width), np.nan)
     for number, row in enumerate(rows):
-        fits = isinstance(row, list) and len(row) == width
-        if not fits or not all(isinstance(value, int | float) and np.isfinite(value) for value in row):
+        is_row = isinstance(row, list) and len(row) == width
+        if is_row and all(isinstance(value, int | float) and not isinstance(value, bool) for value in row):
+            with suppress(OverflowError):
+                values[number] = row
+        if not np.isfinite(values[number]).all():
             raise UnreadableFile(
                 file.path,
                 f"entry {number} is not {width} finite numbers",
                 expected="x, y, z (and axial, lateral of a channel) in um",
                 todo=_TODO,
             )
-    return np.asarray(rows, np.float64).reshape(-1, width)
+    return values
 
 
-def _whole(value: Any) -> int | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and np.isfinite(value) else None
+def _region_id(file: FoundFile, value: Any) -> int | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value != value or value in (np.inf, -np.inf):
+        return None
+    if abs(value) > _LARGEST_ID:
+        raise PiecesDoNotFit(file.path, "a region id is no id", expected="ids of the CCF, or null", todo=_TODO)
+    return int(value)

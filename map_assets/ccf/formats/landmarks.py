@@ -4,7 +4,7 @@
 ``site`` with one entry for each contact of the shank, tip first: ``pos.x``, ``pos.y``, ``pos.z`` (ML, DV, AP in
 voxels), ``pos.mmPerPixel`` (edge of such a voxel, mm) and ``ont.id`` (region id, NaN where none). The csv has no
 header and eight columns: name, flag, x, y, z in the animal's own image, x, y, z (ML, DV, AP) in CCF um; rows whose flag
-is not true are points of the probe's track. Positions are not rounded, unlike in the earlier MAP pipeline.
+is not true are points of the probe's track. Its name may lack ``_siteInfo``, as in the earlier MAP pipeline. Positions are not rounded, unlike in the earlier MAP pipeline.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from map_assets.vocabulary.session import SessionKey
 NAME = "landmarks"
 _FILE = re.compile(
     r"landmarks_(?P<animal>[A-Za-z0-9-]+)_(?P<day>\d{8})(?:_(?P<time>\d{6}))?"
-    r"_(?P<probe>[1-9]\d?)(?:_(?P<shank>[1-9]\d?))?_siteInfo\.(?P<suffix>mat|csv)"
+    r"_(?P<probe>[1-9]\d?)(?:_(?P<shank>[1-9]\d?))?(?:_siteInfo\.(?P<mat>mat)|(?:_siteInfo)?\.csv)",
+    re.IGNORECASE,
 )
 _TODO = "Export it from the registration again."
 _LARGEST_ID = 2**53
@@ -33,7 +34,7 @@ _LARGEST_ID = 2**53
 
 def recognizes(file: FoundFile) -> bool:
     """Whether the name begins and ends as those of the registration do."""
-    name = file.relpath.name
+    name = file.relpath.name.lower()
     return name.startswith("landmarks_") and name.endswith((".mat", ".csv"))
 
 
@@ -56,9 +57,7 @@ def place(file: FoundFile, key: SessionKey) -> Place:
         raise PiecesDoNotFit(
             file.path, "its name is of another session", expected=f"a file of {key}", todo="Rename or move the file."
         )
-    return Place(
-        int(found["probe"]), int(found["shank"] or 1) - 1, "positions" if found["suffix"] == "mat" else "track"
-    )
+    return Place(int(found["probe"]), int(found["shank"] or 1) - 1, "positions" if found["mat"] else "track")
 
 
 def read_positions(file: FoundFile) -> Positions:

@@ -27,7 +27,7 @@ NAME = "traced_track"
 _FILE = re.compile(
     r"track_(?P<animal>[A-Za-z0-9-]+)_(?P<day>\d{8})(?:_(?P<time>\d{6}))?_(?P<probe>[1-9]\d?)\.csv", re.IGNORECASE
 )
-_FRAME = re.compile(r"#\s*frame\s*[:=]\s*(?P<frame>\S+)\s*", re.IGNORECASE)
+_FRAME = re.compile(r"#\s*frame\s*[:=]\s*(?P<frame>[^\s,;]+)[\s,;]*", re.IGNORECASE)
 _CCF = ("ap_um", "dv_um", "ml_um")
 _XYZ = ("x", "y", "z")
 _FRAMES: Mapping[str, Callable[[Points], Points]] = {
@@ -36,6 +36,7 @@ _FRAMES: Mapping[str, Callable[[Points], Points]] = {
 }
 _SMALLEST_SPAN_UM = 30.0
 """Tracks are hundreds of um long at least; a span below this is one of mm or voxels."""
+_MOST_SHANKS = 99
 _TODO = "Correct the file; docs/ccf.md shows one."
 
 
@@ -84,7 +85,7 @@ def read_track(file: FoundFile, positions: FoundFile | None) -> Tracks:  # noqa:
     Raises
     ------
     UnreadableFile
-        If it is no text table, a column is missing, or a cell is no finite number.
+        If it is no text table, a column is missing or there twice, it has no point, or a cell is no finite number.
     PiecesDoNotFit
         If its frame is none that is known, a shank is no whole number from 1, or it is not in um.
     ChangedWhileRead
@@ -98,15 +99,21 @@ def read_track(file: FoundFile, positions: FoundFile | None) -> Tracks:  # noqa:
         said = "it has x, y, z and names no frame" if has_no_frame else f"it has no column {', '.join(missing)}"
         expected = "columns ap_um, dv_um, ml_um, or x, y, z below a line '# frame: map' or '# frame: bregma'"
         raise UnreadableFile(file.path, said, expected=expected, todo=_TODO)
+    several = [name for name in (*names, "shank") if header.count(name) > 1]
+    if several or not rows:
+        said = f"it has several columns {', '.join(several)}" if several else "it has no point"
+        raise UnreadableFile(file.path, said, expected="one column of each name, and a row a point", todo=_TODO)
     points = np.stack([_column(file, header, rows, name) for name in names], axis=1)
     shank = _column(file, header, rows, "shank") if "shank" in header else np.ones(len(rows))
-    if np.any(shank < 1) or np.any(shank % 1 != 0):
-        raise PiecesDoNotFit(file.path, "a shank is no number from 1", expected="1, 2, 3, ...", todo=_TODO)
+    if np.any(shank < 1) or np.any(shank > _MOST_SHANKS) or np.any(shank % 1 != 0):
+        expected = f"1, 2, 3, ... up to {_MOST_SHANKS}"
+        raise PiecesDoNotFit(file.path, "a shank is no number from 1", expected=expected, todo=_TODO)
     turned = points if frame is None else _FRAMES[frame](points)
     tracks: dict[int | None, Points] = {int(one) - 1: turned[shank == one] for one in np.unique(shank)}
     for one in tracks.values():
-        if len(one) > 1 and float(np.ptp(one, axis=0).max()) < _SMALLEST_SPAN_UM:
-            found = f"a track spans {np.ptp(one, axis=0).max():g} along its longest axis"
+        span_um = float(np.ptp(one / 2, axis=0).max()) * 2
+        if len(one) > 1 and span_um < _SMALLEST_SPAN_UM:
+            found = f"a track spans {span_um:g} along its longest axis"
             raise PiecesDoNotFit(file.path, found, expected="um, not mm or voxels", todo=_TODO)
     return tracks
 
@@ -117,7 +124,7 @@ def _read(file: FoundFile) -> tuple[str | None, list[str], list[list[str]]]:
         with unchanged(file.path):
             lines = file.path.read_text("utf-8-sig").splitlines()
         frames = [found["frame"].lower() for line in lines if (found := _FRAME.fullmatch(line.strip()))]
-        table = [row for row in csv.reader(line for line in lines if not line.startswith("#")) if any(row)]
+        table = [row for row in csv.reader(line for line in lines if not line.lstrip().startswith("#")) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableFile(file.path, f"it is no text table ({error})", expected="a csv", todo=_TODO) from error
     unknown = [frame for frame in frames if frame not in {*_FRAMES, "ccf"}]

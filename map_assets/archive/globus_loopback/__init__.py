@@ -1,0 +1,1 @@
+"""A Globus Transfer service on 127.0.0.1, for tests and for trying an archive out without an account: real HTTP, real copies between folders, faults on demand. The client that talks to it is Globus's own SDK, in `backends.globus_session`."""
