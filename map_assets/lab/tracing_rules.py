@@ -102,6 +102,7 @@ def does_the_same(one: CorrectionRecord, row: Mapping[str, Any]) -> bool:
 
 
 def told_as(one: CorrectionRecord) -> str:
+    """Say which correction is meant, as the beginning of a sentence."""
     shank = "" if one.shank is None else f" shank {one.shank + 1}"
     length = "" if one.amount_um is None else f" of {one.amount_um:g} um"
     return f"Correction {one.correction_id}, a {one.kind}{length} of probe {one.probe}{shank} by {one.who},"

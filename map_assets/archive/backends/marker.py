@@ -10,6 +10,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -131,12 +132,9 @@ class Marker:
                 stream.write(f"{uuid.uuid4()}\n")
                 stream.flush()
                 os.fsync(stream.fileno())
-            try:
+            with suppress(FileExistsError):  # another process was first
                 os.link(part, self.root / MARKER)
-            except FileExistsError:  # another process was first
-                pass
-            finally:
-                part.unlink()
+            part.unlink()
             fsync_folder(self.root)
         except OSError as error:
             raise self._unwritable(error) from error
