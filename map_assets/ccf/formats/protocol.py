@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -9,6 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit
 from map_assets.vocabulary.files import FoundFile
 from map_assets.vocabulary.session import SessionKey
 
@@ -75,3 +77,29 @@ class HistologyFormat(Protocol):
     def read_track(self, file: FoundFile, positions: FoundFile | None) -> Tracks:
         """Read a file of track points; `positions` is the same shank's file, where there is one; raises `BadInput`."""
         ...
+
+
+def name_of_session(file: FoundFile, key: SessionKey, pattern: re.Pattern[str], form: str) -> re.Match[str]:
+    """Read a file's name by a pattern with the groups animal, day and time (which may be left out), and compare it.
+
+    Parameters
+    ----------
+    form : str
+        What the name should look like, for the sentence that refuses it.
+
+    Raises
+    ------
+    NameDoesNotParse
+        If the name is of another form.
+    PiecesDoNotFit
+        If it names another animal, day or time than the session's.
+    """
+    found = pattern.fullmatch(file.relpath.name)
+    if found is None:
+        raise NameDoesNotParse(file.path, "its name is of another form", expected=form, todo="Rename the file.")
+    named = (found["animal"], found["day"], found["time"] or f"{key.name_time:%H%M%S}")
+    if named != (key.animal, f"{key.name_date:%Y%m%d}", f"{key.name_time:%H%M%S}"):
+        raise PiecesDoNotFit(
+            file.path, "its name is of another session", expected=f"a file of {key}", todo="Rename or move the file."
+        )
+    return found

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from map_assets.ccf.formats.protocol import Place, Points, Positions, Tracks
-from map_assets.vocabulary.errors import NameDoesNotParse, PiecesDoNotFit, UnreadableFile
+from map_assets.ccf.formats.protocol import Place, Points, Positions, Tracks, name_of_session
+from map_assets.vocabulary.errors import PiecesDoNotFit, UnreadableFile
 from map_assets.vocabulary.files import FoundFile, unchanged
 from map_assets.vocabulary.frame import ccf_from_bregma, ccf_from_map_xyz
 from map_assets.vocabulary.session import SessionKey
@@ -57,14 +57,7 @@ def place(file: FoundFile, key: SessionKey) -> Place:
         If it names another animal, day or time than the session's.
     """
     form = "track_{animal}_{YYYYMMDD}[_{HHMMSS}]_{probe}.csv, probe from 1"
-    found = _FILE.fullmatch(file.relpath.name)
-    if found is None:
-        raise NameDoesNotParse(file.path, "its name is of another form", expected=form, todo="Rename the file.")
-    named = (found["animal"], found["day"], found["time"] or f"{key.name_time:%H%M%S}")
-    if named != (key.animal, f"{key.name_date:%Y%m%d}", f"{key.name_time:%H%M%S}"):
-        raise PiecesDoNotFit(
-            file.path, "its name is of another session", expected=f"a file of {key}", todo="Rename or move the file."
-        )
+    found = name_of_session(file, key, _FILE, form)
     return Place(int(found["probe"]), None, "track")
 
 
